@@ -1,0 +1,66 @@
+# casbah: the targets that a developer types. `make help` lists them.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+TOOL    := $(GO) tool -modfile=tools.mod
+FUZZ_TIME ?= 30s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build ./casbah, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o casbah ./cmd/casbah
+
+.PHONY: run
+run: build ## build casbah and run it in front of a simulated CAS array on loopback
+	./casbah lab
+
+.PHONY: test
+test: ## all tests that need nothing but Go
+	$(GO) test -shuffle=on ./...
+
+.PHONY: race
+race: ## the same under the race detector (needs a C compiler)
+	$(GO) test -race -shuffle=on ./...
+
+.PHONY: test-real
+test-real: build ## tests against real peers; installs Debian's curl and chromium where they lack
+	sh e2e/peers.sh
+	CASBAH_REAL=1 $(GO) test -count=1 ./e2e/...
+
+.PHONY: check
+check: fmt-check vet lint test ## what must hold before a commit
+
+.PHONY: fmt
+fmt: ## format the code
+	$(TOOL) gofumpt -l -w .
+
+.PHONY: fmt-check
+fmt-check:
+	@out=$$($(TOOL) gofumpt -l .); if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
+
+.PHONY: vet
+vet:
+	$(GO) vet ./...
+
+.PHONY: lint
+lint: ## golangci-lint, where it is installed; else go vet alone
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "golangci-lint is not installed: only go vet runs"; $(GO) vet ./...; fi
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ_TIME (default 30s)
+	FUZZ_TIME=$(FUZZ_TIME) sh scripts/fuzz.sh
+
+.PHONY: bench
+bench: ## Go benchmarks into bench/new.txt; compare two files with make benchcmp OLD=...
+	@mkdir -p bench
+	$(GO) test -run '^$$' -bench . -benchmem -count=$(or $(COUNT),6) ./... | tee bench/new.txt
+
+.PHONY: benchcmp
+benchcmp: ## compare OLD=file with bench/new.txt
+	$(TOOL) benchstat $(OLD) bench/new.txt
