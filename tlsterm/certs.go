@@ -1,0 +1,123 @@
+// Package tlsterm holds what casbah knows of TLS: the certificates that a VIP
+// shows, by server name, the keys of its session tickets, and the verified
+// connections to the servers.
+package tlsterm
+
+import (
+	"cmp"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/tls"
+	"errors"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// errNoCertificate ends the handshakes of a VIP that has no certificate yet.
+var errNoCertificate = errors.New("tlsterm: no certificate is set")
+
+// Certs holds the certificates of one VIP. Handshakes read it without a lock,
+// and those under way keep the set they began with. The zero value has none.
+type Certs struct {
+	set atomic.Pointer[certSet]
+}
+
+// certSet is one set of certificates, ready to be looked up.
+type certSet struct {
+	all      []*tls.Certificate
+	byName   map[string][]*tls.Certificate // lower-case name, or "*.example.org"; the preferred first
+	fallback []*tls.Certificate            // for a name that is not ours, and for none
+}
+
+// Set replaces all certificates, which come from LoadPair and are not changed
+// afterwards. Each serves the names that stand in it; the first is the default.
+func (c *Certs) Set(certs []*tls.Certificate) {
+	s := &certSet{all: slices.Clone(certs), byName: make(map[string][]*tls.Certificate)}
+	for _, cert := range certs {
+		for _, name := range names(cert) {
+			s.byName[name] = append(s.byName[name], cert)
+		}
+	}
+	for _, list := range s.byName {
+		slices.SortStableFunc(list, func(a, b *tls.Certificate) int { return cmp.Compare(rank(a), rank(b)) })
+	}
+	if len(certs) > 0 {
+		s.fallback = s.siblings(certs[0])
+	}
+	c.set.Store(s)
+}
+
+// Get serves tls.Config.GetCertificate: the certificate with the exact name, or
+// else with a wildcard for it, or else the default, which is one of the two
+// answers to a foreign name that RFC 6066, Section 3 allows. Of several for one
+// name it is the first that the client can use, ECDSA before RSA.
+func (c *Certs) Get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	s := c.set.Load()
+	if s == nil || len(s.all) == 0 {
+		return nil, errNoCertificate
+	}
+	list := s.lookup(strings.ToLower(strings.TrimSuffix(hello.ServerName, ".")))
+	if len(list) == 1 {
+		return list[0], nil // common case
+	}
+	// Only the key and the versions are in question: a default certificate need
+	// not hold the name.
+	nameless := *hello
+	nameless.ServerName = ""
+	for _, cert := range list {
+		if nameless.SupportsCertificate(cert) == nil {
+			return cert, nil
+		}
+	}
+	return list[0], nil // the handshake fails, and says what the two sides lack
+}
+
+// lookup returns the certificates for a name in lower case; never none.
+func (s *certSet) lookup(name string) []*tls.Certificate {
+	if list := s.byName[name]; list != nil {
+		return list
+	}
+	if _, parent, ok := strings.Cut(name, "."); ok {
+		if list := s.byName["*."+parent]; list != nil {
+			return list
+		}
+	}
+	return s.fallback
+}
+
+// siblings returns cert and those that share its first name: its twin with
+// another kind of key, for clients that cannot use the one.
+func (s *certSet) siblings(cert *tls.Certificate) []*tls.Certificate {
+	if own := names(cert); len(own) > 0 {
+		return s.byName[own[0]]
+	}
+	return []*tls.Certificate{cert}
+}
+
+// names returns the host names in a certificate, in lower case. The common name
+// counts where no other stands, as in certificates that old servers make.
+func names(cert *tls.Certificate) []string {
+	list := cert.Leaf.DNSNames
+	if cn := cert.Leaf.Subject.CommonName; len(list) == 0 && cn != "" {
+		list = []string{cn}
+	}
+	lower := make([]string, len(list))
+	for i, name := range list {
+		lower[i] = strings.ToLower(strings.TrimSuffix(name, "."))
+	}
+	slices.Sort(lower)
+	return slices.Compact(lower)
+}
+
+// rank orders certificates for one name: ECDSA signs many times faster than RSA.
+func rank(cert *tls.Certificate) int {
+	switch cert.Leaf.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		return 0
+	case ed25519.PublicKey:
+		return 1
+	default:
+		return 2
+	}
+}
