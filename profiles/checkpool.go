@@ -1,0 +1,133 @@
+package profiles
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// mostWeight is the largest weight of a server.
+const mostWeight = 1000
+
+func (k *checker) servers() {
+	all := k.c.Servers
+	at := func(i int) place { return serverPlace(i, &all[i]) }
+	names, addresses := make([]string, len(all)), make([]string, len(all))
+	for i := range all {
+		names[i], addresses[i] = all[i].Name, all[i].Address
+	}
+	for i := range all {
+		k.named(at(i).key("name"), i, names, func(j int) place { return at(j).key("name") })
+		k.between(at(i).key("weight"), all[i].Weight, 1, mostWeight)
+		k.address(at(i), i, addresses)
+		if !slices.ContainsFunc(k.c.Pools, func(p Pool) bool { return slices.Contains(p.Servers, names[i]) }) {
+			k.note(at(i), "no pool has this server")
+		}
+	}
+}
+
+func (k *checker) address(p place, i int, all []string) {
+	p = p.key("address")
+	switch _, _, ok := splitHost(all[i]); {
+	case all[i] == "" && !k.written(p):
+		k.mistake(p, "a host name or address", nothing)
+	case !ok:
+		k.mistake(p, `a host name or address, with or without a port, such as "192.0.2.11"`, all[i])
+	case slices.Contains(all[:i], all[i]):
+		k.note(p, "another server has the same address")
+	}
+}
+
+func (k *checker) pools() {
+	all := k.c.Pools
+	at := func(i int) place { return poolPlace(i, &all[i]) }
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].Name
+	}
+	for i := range all {
+		k.named(at(i).key("name"), i, names, func(j int) place { return at(j).key("name") })
+		k.pool(at(i), &all[i])
+		if !slices.ContainsFunc(k.c.VIPs, func(v VIP) bool { return v.Pool == names[i] }) {
+			k.note(at(i), "no VIP uses this pool")
+		}
+	}
+}
+
+func (k *checker) pool(p place, pl *Pool) {
+	k.members(p.key("servers"), pl.Servers)
+	k.choose(p.key("algorithm"), algorithms, pl.Algorithm)
+	k.lastsOrOff(p.key("slow_start"), pl.SlowStart, time.Second, time.Hour)
+	k.lasts(p.key("connect_timeout"), pl.ConnectTimeout, 10*time.Millisecond, time.Minute)
+	k.between(p.key("port"), pl.Port, 0, 65535)
+	k.between(p.key("panic_below"), pl.PanicBelow, 0, 100)
+	if !k.choose(p.key("upstream_tls"), upstreamTLS, pl.UpstreamTLS) {
+		return
+	}
+	if pl.UpstreamTLS == "off" {
+		k.leftOut(p.key("tls"), `upstream_tls is "off"`, words("[pool.tls]"))
+		return
+	}
+	k.upstream(p.key("tls"), pl)
+}
+
+func (k *checker) members(p place, servers []string) {
+	known := make([]string, len(k.c.Servers))
+	for i := range known {
+		known[i] = k.c.Servers[i].Name
+	}
+	switch n := len(servers); {
+	case n == 0 && !k.written(p):
+		k.mistake(p, oneOfNames("server", "", known), nothing)
+	case n == 0 || n > MaxServers:
+		k.between(p, n, 1, MaxServers)
+	}
+	for i, s := range servers {
+		if !slices.Contains(known, s) {
+			k.mistake(p.value(i), oneOfNames("server", s, known), s)
+			continue
+		}
+		k.once(p.value(i), i, s, servers, p.value)
+	}
+}
+
+// upstream checks TLS towards the servers.
+func (k *checker) upstream(p place, pl *Pool) {
+	t := &pl.TLS
+	k.choose(p.key("min_version"), tlsVersions, t.MinVersion)
+	if t.ServerName != "" && !isHostname(t.ServerName) {
+		k.mistake(p.key("server_name"), "a host name", t.ServerName)
+	}
+	if t.CA != "" {
+		if data, ok := k.file(p.key("ca"), t.CA); ok {
+			k.chain(p.key("ca"), t.CA, data)
+		}
+	}
+	switch {
+	case t.ClientCert != "" && t.ClientKey != "":
+		k.pair(p.key("client_cert"), t.ClientCert, p.key("client_key"), t.ClientKey)
+	case t.ClientCert != "":
+		k.mistake(p.key("client_key"), "the private key of client_cert", nothing)
+	case t.ClientKey != "":
+		k.mistake(p.key("client_cert"), "the certificate of client_key", nothing)
+	}
+	k.verified(p, pl)
+	if !t.Verify {
+		k.note(p.key("verify"), "the servers' certificates are not checked: whoever stands between reads the passwords")
+	}
+}
+
+// verified notes servers that are known by an address alone: their certificates
+// would have to name it, and few do.
+func (k *checker) verified(p place, pl *Pool) {
+	if !pl.TLS.Verify || pl.TLS.ServerName != "" {
+		return
+	}
+	for i := range k.c.Servers {
+		s := &k.c.Servers[i]
+		host, _ := s.HostPort()
+		if _, err := netip.ParseAddr(host); err == nil && slices.Contains(pl.Servers, s.Name) {
+			k.note(p.key("server_name"), "not set: the certificate of server %q must name its address %s", s.Name, host)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package profiles
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// complete derives the defaults that depend on other keys. It brings values
+// into the one form that the rest of casbah compares.
+func (p *Profile) complete() {
+	if p.ResponseTimeout == 0 {
+		p.ResponseTimeout = p.IdleTimeout
+	}
+	for i, path := range p.Paths {
+		p.Paths[i] = normalPath(path)
+	}
+	for i := range p.Chain {
+		if s := &p.Chain[i]; s.By == byCookie && s.Origin == "" {
+			s.Origin = "server"
+		}
+	}
+}
+
+// normalPath is the form that routing compares with: in lower case, without a
+// trailing slash but for "/" alone.
+func normalPath(path string) string {
+	path = strings.ToLower(path)
+	if len(path) > 1 {
+		path = strings.TrimSuffix(path, "/")
+	}
+	return path
+}
+
+// complete derives the VIP's defaults from the profiles that it serves; rootSet
+// says that the file names a root redirect.
+func (v *VIP) complete(ps map[string]*Profile, rootSet bool) {
+	for i, h := range v.Hosts {
+		v.Hosts[i] = strings.ToLower(h)
+	}
+	if rootSet {
+		return
+	}
+	for _, name := range v.Profiles {
+		if p := ps[name]; p != nil && slices.Contains(p.Paths, "/owa") {
+			v.RootRedirect = "/owa/"
+		}
+	}
+}
+
+// anchor makes the relative paths of files start at dir.
+func (c *Config) anchor(dir string) {
+	files := []*string{&c.StateDir, &c.Admin.TokenFile, &c.CookiePassphraseFile}
+	if c.Log.Access != "off" && c.Log.Access != "stderr" {
+		files = append(files, &c.Log.Access)
+	}
+	for i := range c.Pools {
+		t := &c.Pools[i].TLS
+		files = append(files, &t.CA, &t.ClientCert, &t.ClientKey)
+	}
+	for i := range c.VIPs {
+		for j := range c.VIPs[i].Certificates {
+			cert := &c.VIPs[i].Certificates[j]
+			files = append(files, &cert.Cert, &cert.Key)
+		}
+	}
+	for _, f := range files {
+		if *f != "" && !filepath.IsAbs(*f) {
+			*f = filepath.Join(dir, *f)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package profiles
+
+import (
+	"reflect"
+	"slices"
+)
+
+// later holds the keys of the file format whose feature this version does not
+// have, each with the value that asks for nothing.
+var later = map[reflect.Type]map[string]any{
+	poolType: {
+		"proxy_protocol": "off",
+	},
+	vipType: {
+		"http2":       false,
+		"starttls":    false,
+		"mapper":      nil,
+		"accept_snat": false,
+		"transparent": false,
+	},
+	profileType: {
+		"shared_after":    nil,
+		"shared_networks": nil,
+		"single_networks": nil,
+	},
+	stepType: {
+		"format": "casbah",
+	},
+}
+
+// choice is a key with a closed list of words.
+type choice struct {
+	now   []string // words that can be chosen
+	later []string // words of the file format that this version does not have
+}
+
+// The words of each key.
+var (
+	presets       = choice{now: []string{Exchange2010, Exchange2016}}
+	engines       = choice{now: []string{"net"}, later: []string{"reactor"}}
+	logLevels     = choice{now: []string{"debug", "info", "warn", "error"}}
+	algorithms    = choice{now: []string{"least_conn", "round_robin", "source_hash", "least_time", "random_two"}}
+	upstreamTLS   = choice{now: []string{"off", "on"}, later: []string{"starttls"}}
+	vipTypes      = choice{now: []string{"http", "https"}, later: []string{"tcp", "tls", "udp", "ssl_bridge"}}
+	tableFull     = choice{now: []string{"evict_oldest", "refuse"}}
+	tlsVersions   = choice{now: []string{"1.0", "1.1", "1.2", "1.3"}}
+	protocols     = choice{now: []string{"http", "tcp", "udp"}}
+	authSchemes   = choice{now: []string{"forms", "basic", "ntlm", "negotiate", "bearer", "certificate", "anonymous"}}
+	protections   = choice{now: []string{"none", "allow", "require"}}
+	reuses        = choice{now: []string{"never", "anonymous"}}
+	cookieOrigins = choice{now: []string{"server", "client"}}
+	sameSites     = choice{now: []string{"Strict", "Lax", "None"}}
+	probeKinds    = choice{
+		now:   []string{"http", "tcp", "none"},
+		later: []string{"imap", "pop3", "smtp", "epm", "rpc"},
+	}
+	methods = choice{
+		now:   []string{bySourceIP, byCookie, byInsertCookie, byHeader, byNone},
+		later: []string{byMailbox, bySSLID, byURLServerID, byServerID, byRule, byDestIP, bySrcDestIP, byRPCConn, byRPCAssoc},
+	}
+)
+
+func (c choice) has(word string) bool   { return slices.Contains(c.now, word) }
+func (c choice) known(word string) bool { return c.has(word) || slices.Contains(c.later, word) }
+
+// want says what can be chosen instead of got.
+func (c choice) want(got string) string {
+	if slices.Contains(c.later, got) {
+		return oneOf(c.now) + " (" + got + " is " + notInThis + ")"
+	}
+	return oneOf(c.now)
+}
+
+// choose checks a word against its list.
+func (r *report) choose(p place, c choice, got string) bool {
+	if !c.has(got) {
+		r.mistake(p, c.want(got), got)
+		return false
+	}
+	return true
+}

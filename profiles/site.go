@@ -1,0 +1,129 @@
+package profiles
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Site is what a reload puts in force.
+type Site struct {
+	// Preset selects the shipped profiles: exchange2010 or exchange2016.
+	Preset string `toml:"preset"`
+	// CookiePassphrase is what the key of inserted cookies derives from. Empty:
+	// one is generated and kept in the state directory.
+	CookiePassphrase Secret `toml:"cookie_passphrase"`
+	// CookiePassphraseFile is the file that CookiePassphrase was read from.
+	CookiePassphraseFile string              `toml:"cookie_passphrase_file"`
+	Servers              []Server            `toml:"server"`
+	Pools                []Pool              `toml:"pool"`
+	VIPs                 []VIP               `toml:"vip"`
+	Profiles             map[string]*Profile `toml:"profile"` // all that ship and all that the site adds
+}
+
+// Server is one client access server.
+type Server struct {
+	// Name is what pools, status and commands call the server.
+	Name string `toml:"name"`
+	// Address is a host name or address, with or without a port. A port here
+	// wins over the pool's, and that over the profile's.
+	Address string `toml:"address"`
+	// Weight is the server's share of new clients, against the other weights.
+	Weight int `toml:"weight"`
+}
+
+// Pool is an array of servers.
+type Pool struct {
+	// Name is what VIPs call the pool.
+	Name string `toml:"name"`
+	// Servers are the members by name, at most MaxServers.
+	Servers []string `toml:"servers"`
+	// Algorithm chooses a server when nothing binds the client: least_conn,
+	// round_robin, source_hash, least_time or random_two.
+	Algorithm string `toml:"algorithm"`
+	// SlowStart is how long a server that comes back takes to reach its full
+	// weight; 0 is off.
+	SlowStart time.Duration `toml:"slow_start"`
+	// ConnectTimeout bounds TCP and TLS towards a server together.
+	ConnectTimeout time.Duration `toml:"connect_timeout"`
+	// UpstreamTLS is off (TLS ends at casbah) or on (re-encrypted, see TLS).
+	UpstreamTLS string `toml:"upstream_tls"`
+	// Port of the servers; 0 is 80, or 443 with UpstreamTLS on, or for TCP the profile's.
+	Port int `toml:"port"`
+	// PanicBelow is the percentage of services up below which all that are not
+	// in maintenance are used; 0 is off.
+	PanicBelow int     `toml:"panic_below"`
+	TLS        PoolTLS `toml:"tls"`
+}
+
+// MaxServers is how many servers a pool may have.
+const MaxServers = 64
+
+// PoolTLS is TLS towards the servers of a pool.
+type PoolTLS struct {
+	// Verify says whether the servers' certificates are checked.
+	Verify bool `toml:"verify"`
+	// CA is a file of certificates that may have issued the servers'; empty:
+	// those that the system trusts.
+	CA string `toml:"ca"`
+	// ServerName is the name asked for and verified; empty: that of the
+	// server's address.
+	ServerName string `toml:"server_name"`
+	// MinVersion is the oldest TLS version accepted: 1.0, 1.1, 1.2 or 1.3.
+	MinVersion string `toml:"min_version"`
+	// ClientCert and ClientKey are the files of the certificate that casbah
+	// shows to the servers; empty: none.
+	ClientCert string `toml:"client_cert"`
+	ClientKey  string `toml:"client_key"`
+}
+
+// VIP is a virtual service.
+type VIP struct {
+	// Name is what status, logs and metrics call the VIP.
+	Name string `toml:"name"`
+	// Type is http or https.
+	Type string `toml:"type"`
+	// Listen are the addresses and ports that clients connect to. Port 0 lets
+	// the system choose one.
+	Listen []netip.AddrPort `toml:"listen"`
+	// Profiles are the protocols served, by name.
+	Profiles []string `toml:"profiles"`
+	// Pool is the pool behind the VIP, by name.
+	Pool string `toml:"pool"`
+	// AcceptProxyFrom are the senders that must begin with a PROXY protocol
+	// header; from others it is refused.
+	AcceptProxyFrom []netip.Prefix `toml:"accept_proxy_from"`
+	// TrustedProxies are the peers whose X-Forwarded-For names the client.
+	TrustedProxies []netip.Prefix `toml:"trusted_proxies"`
+	// Hosts are the names served, in lower case; empty serves any.
+	Hosts []string `toml:"hosts"`
+	// RootRedirect is where a request for "/" alone is sent; empty: nowhere.
+	// Not set, it is /owa/ where that path is served.
+	RootRedirect string `toml:"root_redirect"`
+	// TableFull says what happens to a new binding when the table is full:
+	// evict_oldest or refuse.
+	TableFull string `toml:"table_full"`
+	// Group is the persistence group that the VIP shares bindings in with other
+	// VIPs of the same group and pool; empty: none.
+	Group        string        `toml:"group"`
+	Certificates []Certificate `toml:"certificate"`
+	TLS          VIPTLS        `toml:"tls"`
+}
+
+// Certificate is one certificate of a VIP, chosen by the names that it holds.
+// The first of a VIP is shown to clients that ask for another name, or none.
+type Certificate struct {
+	// Cert is a PEM file: the certificate, then those that issued it.
+	Cert string `toml:"cert"`
+	// Key is a PEM file with its private key; it may be the same file.
+	Key string `toml:"key"`
+}
+
+// VIPTLS is TLS towards the clients of an https VIP.
+type VIPTLS struct {
+	// MinVersion and MaxVersion bound the TLS version: 1.0, 1.1, 1.2 or 1.3.
+	MinVersion string `toml:"min_version"`
+	MaxVersion string `toml:"max_version"`
+	// Ciphers are the suites allowed up to TLS 1.2, by their IANA names; empty:
+	// those that are safe.
+	Ciphers []string `toml:"ciphers"`
+}
