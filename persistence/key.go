@@ -1,0 +1,15 @@
+package persistence
+
+// Secret keys the hash of all keys.
+type Secret [16]byte
+
+// Key names one client in one scope: a keyed hash of scope, method, name and
+// what the step read. What was read cannot be found from it. The zero Key is
+// none.
+type Key struct{ hi, lo uint64 }
+
+// IsZero reports whether there is no key.
+func (k Key) IsZero() bool { return k == Key{} }
+
+// seconds returns the second of now, which is in Unix nanoseconds.
+func seconds(now int64) uint32 { return uint32(now / 1e9) }

@@ -1,0 +1,263 @@
+package persistence
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+
+	"casbah/balance"
+)
+
+// slotBytes is the size of a slot.
+const slotBytes = 24
+
+// slot holds one binding. All its fields are atomic because readers take no
+// lock; it holds no pointer, so that the garbage collector never looks at a
+// table of millions.
+type slot struct {
+	lo, hi atomic.Uint64 // the key
+	word   atomic.Uint64 // the binding; 0: the slot is free
+}
+
+// shard is a hash table with linear probing. At least a fifth of its slots is
+// free. No slot is ever marked as deleted: what stands behind a removed binding
+// moves up.
+type shard struct {
+	seq   atomic.Uint32 // odd while keys move; a reader that saw it change reads again
+	slots atomic.Pointer[[]slot]
+
+	mu   sync.Mutex // serializes writers; guards the fields below
+	used int        // slots that are taken
+	hand int        // the slot that is swept next
+}
+
+// spins is how often a reader tries without the lock.
+const spins = 16
+
+// get returns what is bound to k, alive or not; 0 if nothing.
+func (sh *shard) get(k Key) word {
+	for range spins {
+		seq := sh.seq.Load()
+		if seq&1 != 0 {
+			continue
+		}
+		slots := sh.load()
+		var w word
+		if i, ok := find(slots, k); ok {
+			w = word(slots[i].word.Load())
+		}
+		if sh.seq.Load() == seq {
+			return w
+		}
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	slots := sh.load()
+	if i, ok := find(slots, k); ok {
+		return word(slots[i].word.Load())
+	}
+	return 0
+}
+
+// update carries out o if its key has a slot, and returns the binding in force.
+func (sh *shard) update(t *Table, o *order) word {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	slots := sh.load()
+	i, ok := find(slots, o.key)
+	if !ok {
+		return 0
+	}
+	return sh.rebind(t, &slots[i], o)
+}
+
+// rebind carries out o on the slot of its key.
+func (sh *shard) rebind(t *Table, s *slot, o *order) word {
+	w, n := word(s.word.Load()), o.word
+	if w.alive(n.used()) {
+		if !o.takes(w) {
+			return w
+		}
+		if w.server() == n.server() {
+			n |= w & confirmedBit
+		}
+	}
+	t.replaced(w, n)
+	s.word.Store(uint64(n))
+	return n
+}
+
+// insert carries out o, for which room is reserved.
+func (sh *shard) insert(t *Table, o *order) word {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sec := o.word.used()
+	if slots := sh.load(); len(slots) > 0 {
+		if i, ok := find(slots, o.key); ok {
+			t.freed(o.word) // another request was first
+			return sh.rebind(t, &slots[i], o)
+		}
+	}
+	sh.sweep(t, sec)
+	if (sh.used+1)*5 > len(sh.load())*4 {
+		sh.grow(t, sec)
+	}
+	slots := sh.load()
+	i, _ := find(slots, o.key)
+	slots[i].set(o.key, o.word)
+	sh.used++
+	return o.word
+}
+
+func (sh *shard) touch(sec uint32, k Key, id balance.ServerID) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	slots := sh.load()
+	i, ok := find(slots, k)
+	if !ok {
+		return
+	}
+	if w := word(slots[i].word.Load()); w.server() == id && !w.spent(sec) {
+		slots[i].word.Store(uint64(w.at(sec)))
+	}
+}
+
+func (sh *shard) drop(t *Table, k Key) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if i, ok := find(sh.load(), k); ok {
+		sh.remove(t, i)
+	}
+}
+
+// sweepSlots is how many slots each insertion sweeps: twice round the shard
+// before it has doubled.
+const sweepSlots = 4
+
+// sweep frees what has run out among the next few slots.
+func (sh *shard) sweep(t *Table, sec uint32) {
+	slots := sh.load()
+	for range min(sweepSlots, len(slots)) {
+		if sh.hand >= len(slots) {
+			sh.hand = 0
+		}
+		if w := word(slots[sh.hand].word.Load()); w != 0 && w.spent(sec) {
+			sh.remove(t, sh.hand) // another binding may have moved up: look again
+			continue
+		}
+		sh.hand++
+	}
+}
+
+// remove frees slot i and moves up what stands behind it and would not be found
+// across the gap.
+func (sh *shard) remove(t *Table, i int) {
+	slots := sh.load()
+	n := len(slots)
+	t.freed(word(slots[i].word.Load()))
+	sh.used--
+	sh.seq.Add(1)
+	defer sh.seq.Add(1)
+	for j := i; ; {
+		if j++; j == n {
+			j = 0
+		}
+		w := slots[j].word.Load()
+		if w == 0 {
+			break
+		}
+		k := slots[j].key()
+		if between(i, home(k, n), j) {
+			continue
+		}
+		slots[i].set(k, word(w))
+		i = j
+	}
+	slots[i].word.Store(0)
+}
+
+// grow makes the slots half as many again as the live bindings need, and leaves
+// behind what has run out.
+func (sh *shard) grow(t *Table, sec uint32) {
+	old := sh.load()
+	live := 0
+	for i := range old {
+		if w := word(old[i].word.Load()); w != 0 && !w.spent(sec) {
+			live++
+		}
+	}
+	next := make([]slot, max(16, live*15/8))
+	for i := range old {
+		w := word(old[i].word.Load())
+		switch {
+		case w == 0:
+		case w.spent(sec):
+			t.freed(w)
+			sh.used--
+		default:
+			k := old[i].key()
+			j, _ := find(next, k)
+			next[j].set(k, w)
+		}
+	}
+	sh.hand = 0
+	sh.seq.Add(1)
+	sh.slots.Store(&next)
+	sh.seq.Add(1)
+	t.bytes.Add(int64(len(next)-len(old)) * slotBytes)
+}
+
+// load returns the slots.
+func (sh *shard) load() []slot {
+	if p := sh.slots.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// find returns the slot of k, else the free slot that ends the search for it.
+// Among slots without any free one, which only a reader sees while a writer is
+// at work, it gives up.
+func find(slots []slot, k Key) (i int, ok bool) {
+	n := len(slots)
+	if n == 0 {
+		return 0, false
+	}
+	i = home(k, n)
+	for range n {
+		s := &slots[i]
+		if s.word.Load() == 0 {
+			return i, false
+		}
+		if s.lo.Load() == k.lo && s.hi.Load() == k.hi {
+			return i, true
+		}
+		if i++; i == n {
+			i = 0
+		}
+	}
+	return i, false
+}
+
+// home returns where k stands among n slots unless others came before it.
+func home(k Key, n int) int {
+	hi, _ := bits.Mul64(k.hi, uint64(n))
+	return int(hi)
+}
+
+// between reports whether x lies behind i and not behind j, going round.
+func between(i, x, j int) bool {
+	if i <= j {
+		return i < x && x <= j
+	}
+	return i < x || x <= j
+}
+
+func (s *slot) key() Key { return Key{lo: s.lo.Load(), hi: s.hi.Load()} }
+
+// set fills the slot, the word last: a reader that sees it sees the key.
+func (s *slot) set(k Key, w word) {
+	s.lo.Store(k.lo)
+	s.hi.Store(k.hi)
+	s.word.Store(uint64(w))
+}

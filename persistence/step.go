@@ -1,0 +1,115 @@
+package persistence
+
+import (
+	"errors"
+	"fmt"
+)
+
+// step is a Step made ready to read.
+type step struct {
+	by       Method
+	identity bool
+	origin   Origin
+	seed     sip // has taken in what all keys of the step have in common
+
+	addr   addrStep
+	cookie cookieStep
+	header headerStep
+	insert *insertStep
+}
+
+// newStep makes s ready.
+func newStep(cfg *Config, s Step) (step, error) {
+	if int(s.By) >= len(methods) {
+		return step{}, errors.New("want a method that there is")
+	}
+	m := methods[s.By]
+	if m.named && s.Name == "" {
+		return step{}, fmt.Errorf("%s: want a name", m.name)
+	}
+	st := step{by: s.By, identity: m.identity, origin: s.Origin, seed: newSip(cfg.Secret)}
+	st.seed.writeField([]byte(cfg.Scope))
+	st.seed.writeField([]byte(m.name))
+	var err error
+	switch s.By {
+	case SourceIP:
+		st.addr, err = newAddrStep(s)
+	case Cookie:
+		st.cookie, err = newCookieStep(st.seed, s)
+	case Header:
+		st.header = newHeaderStep(s)
+		st.seed.writeField([]byte(st.header.name))
+	case InsertCookie:
+		st.insert, err = newInsertStep(cfg, s.Insert)
+	}
+	if err != nil {
+		return step{}, fmt.Errorf("%s: %w", m.name, err)
+	}
+	return st, nil
+}
+
+// bindsOnRequest reports whether a key is bound as soon as a request brings it.
+// A server's cookie is not: stickiness starts with its Set-Cookie.
+func (s *step) bindsOnRequest() bool {
+	return methods[s.by].bound && !(s.by == Cookie && s.origin == FromServer)
+}
+
+// walker reads the keys of one request.
+type walker struct {
+	chain     *Chain
+	sec       uint32
+	request   *Request
+	standings Standings
+	walk      *Walk
+	step      int // index of the one that reads
+}
+
+// read adds what s finds in the request: at least one reading.
+func (k *walker) read(s *step) {
+	if s.by != None && s.by != SourceIP && k.request.Head == nil {
+		k.none(Empty)
+		return
+	}
+	switch s.by {
+	case SourceIP:
+		k.readSource(s)
+	case Cookie:
+		k.readCookies(s)
+	case Header:
+		k.readHeader(s)
+	case InsertCookie:
+		k.readInserted(s)
+	default:
+		k.none(Empty)
+	}
+}
+
+// none adds a reading without a key.
+func (k *walker) none(u Use) { k.add(Reading{Use: u}) }
+
+// key adds a reading with a key and what it is bound to.
+func (k *walker) key(key Key, tag uint32) {
+	k.bound(key, tag, k.chain.table.get(k.sec, key))
+}
+
+// bound adds a reading of a key that is bound as w says.
+func (k *walker) bound(key Key, tag uint32, w word) {
+	rd := Reading{Key: key, tag: tag, Use: Unbound}
+	if w != 0 {
+		rd.Server, rd.Confirmed, rd.Age = w.server(), w.confirmed(), w.age(k.sec)
+		rd.Standing = k.standings.Standing(rd.Server)
+	}
+	k.add(rd)
+}
+
+func (k *walker) add(rd Reading) {
+	rd.Step = uint8(k.step)
+	k.walk.Readings[k.walk.N] = rd
+	k.walk.N++
+}
+
+// room reports whether the step may add one more reading, and leave one to each
+// step behind it.
+func (k *walker) room() bool {
+	return k.walk.N+len(k.chain.steps)-k.step <= MaxReadings
+}

@@ -1,0 +1,32 @@
+package persistence
+
+import "casbah/balance"
+
+// MaxReadings is the most keys that one walk holds. A cookie step may read more
+// than one.
+const MaxReadings = 10
+
+// Walk is what a chain made of one request. The zero value is ready and may be
+// used again; it holds no pointer into the request.
+type Walk struct {
+	Server balance.ServerID // the candidate; 0: none, the algorithm chooses
+	By     int              // index of the step that gave the candidate; -1: none did
+	Why    Why
+	Held   bool // fallback = false, and the client's server is gone: no other may serve it
+	N      int  // how many readings
+
+	Readings [MaxReadings]Reading // in the order of the steps
+
+	served balance.ServerID // who serves the request
+	at     uint32           // second of the walk
+}
+
+// Used returns the reading that gave the candidate, or nil.
+func (w *Walk) Used() *Reading {
+	for i := range w.Readings[:w.N] {
+		if w.Readings[i].Use == Decided {
+			return &w.Readings[i]
+		}
+	}
+	return nil
+}
