@@ -1,0 +1,229 @@
+package route
+
+import (
+	"time"
+
+	"casbah/balance"
+	"casbah/internal/httphead"
+	"casbah/persistence"
+)
+
+// Request is what decides: see persistence.Request.
+type Request = persistence.Request
+
+// Outcome is what a decision came to.
+type Outcome uint8
+
+// The outcomes of Decide.
+const (
+	Chosen   Outcome = iota // Endpoint is where the request goes
+	NoServer                // no service is up, or all were tried: 503
+	Held                    // fallback = false and the client's server is not usable: 502
+)
+
+// Decision is where one request goes, and why. The zero value is ready, and a
+// Decision may be used again for the next request once it is released.
+type Decision struct {
+	Profile  *Profile
+	Outcome  Outcome
+	Endpoint *balance.Endpoint
+	Walk     persistence.Walk // what each step yielded
+
+	chosen   int // candidate index
+	eligible balance.Eligible
+	usable   balance.Eligible
+	tried    balance.Eligible // candidates that could not be reached for this request
+	aside    bool             // served away from the group's server, without binding
+	pinned   bool             // the connection decided, by Stay
+	open     bool             // counted by Commit
+}
+
+// Decide chooses a server for r. It reads tables and states and changes none of
+// them, so that an explanation and a request come to the same answer.
+func (p *Profile) Decide(now int64, r *Request, d *Decision) {
+	p.walk(now, r, d)
+	switch {
+	case d.Walk.Held:
+		d.Outcome = Held
+		return
+	case d.Walk.Server != 0:
+		d.chosen = p.index(d.Walk.Server)
+		if d.usable.Has(d.chosen) {
+			break
+		}
+		// A follower that is down alone on the group's server is served
+		// elsewhere; the binding of the group stays.
+		d.aside = true
+		fallthrough
+	default:
+		d.chosen = p.Algorithm.Pick(p.Candidates, d.eligible, sourceHash(r))
+	}
+	if d.chosen < 0 {
+		d.Outcome = NoServer
+		return
+	}
+	d.Endpoint = p.Candidates[d.chosen].Endpoint
+}
+
+// Stay decides for a request of a client connection that is pinned to e: the
+// chain is walked so that the client's bindings live on, but the server is the
+// pair's. A client that is bound elsewhere stays bound there. Stay reports false
+// if the server may take no more requests, or is not in the pool any more; then
+// the pair must end.
+func (p *Profile) Stay(now int64, r *Request, e *balance.Endpoint, d *Decision) bool {
+	p.walk(now, r, d)
+	d.pinned = true
+	d.chosen = p.index(e.Server)
+	if d.chosen < 0 || p.Candidates[d.chosen].Endpoint != e || !d.usable.Has(d.chosen) {
+		d.chosen = -1
+		return false
+	}
+	d.Endpoint = e
+	d.aside = d.Walk.Held || d.Walk.Server != 0 && d.Walk.Server != e.Server
+	return true
+}
+
+// walk begins a decision: it takes down who may serve the request and walks the chain.
+func (p *Profile) walk(now int64, r *Request, d *Decision) {
+	d.Profile, d.Outcome, d.Endpoint, d.chosen, d.aside = p, Chosen, nil, -1, false
+	d.pinned = false
+	d.eligible = p.eligible() &^ d.tried
+	d.usable = d.eligible | p.draining()&^d.tried
+	p.Chain.Walk(now, r, d, &d.Walk)
+}
+
+// Standing tells the chain what a server is worth to the group; see persistence.Standings.
+func (d *Decision) Standing(id balance.ServerID) persistence.Standing {
+	lead := d.Profile
+	if lead.Lead != nil {
+		lead = lead.Lead
+	}
+	i := lead.index(id)
+	if i < 0 || d.Profile.index(id) < 0 {
+		return persistence.Gone
+	}
+	if lead == d.Profile {
+		switch {
+		case d.eligible.Has(i):
+			return persistence.Usable
+		case d.usable.Has(i):
+			return persistence.Draining
+		default:
+			return persistence.Gone
+		}
+	}
+	switch {
+	case lead.eligible().Has(i):
+		return persistence.Usable
+	case lead.draining().Has(i):
+		return persistence.Draining
+	default:
+		return persistence.Gone
+	}
+}
+
+// draining returns the candidates that only bound clients may use.
+func (p *Profile) draining() balance.Eligible {
+	var e balance.Eligible
+	for i := range p.Candidates {
+		if p.Candidates[i].Service.State() == balance.Drain {
+			e |= 1 << uint(i)
+		}
+	}
+	return e
+}
+
+// Commit carries the decision out: it binds the keys that the request brought
+// and counts the request as open. Release must follow.
+func (d *Decision) Commit(now int64) {
+	if !d.aside {
+		d.Profile.Chain.Bind(now, &d.Walk, d.Endpoint.Server)
+	}
+	d.service().Begin()
+	d.open = true
+}
+
+// Avoid takes the chosen server out of the next Decide for this request,
+// because it could not be reached. It releases the decision and tells the
+// health monitor.
+func (d *Decision) Avoid(now int64) {
+	d.service().Failed()
+	d.tried |= 1 << uint(d.chosen)
+	d.end()
+}
+
+// Answer takes in the head of a final response, sent wait after the request:
+// persistence learns from it. It appends the header lines that casbah adds to
+// the response, each with its CRLF.
+func (d *Decision) Answer(now int64, wait time.Duration, resp *httphead.Response, lines []byte) []byte {
+	d.service().Observe(wait)
+	if d.aside {
+		return lines
+	}
+	return d.Profile.Chain.Learn(now, &d.Walk, d.Endpoint.Server, resp, lines)
+}
+
+// Touch keeps the bindings that the request used alive while it is open.
+func (d *Decision) Touch(now int64) {
+	if !d.aside {
+		d.Profile.Chain.Touch(now, &d.Walk)
+	}
+}
+
+// Release ends the request. The decision is ready for the next one.
+func (d *Decision) Release(now int64) {
+	if d.open {
+		d.Touch(now)
+	}
+	d.end()
+	d.tried = 0
+}
+
+func (d *Decision) end() {
+	if d.open {
+		d.service().Finish()
+		d.open = false
+	}
+}
+
+// Server returns the chosen server's name.
+func (d *Decision) Server() string {
+	if d.Endpoint == nil {
+		return ""
+	}
+	return d.Endpoint.Name
+}
+
+// Step names the chain step that decided; empty if the algorithm or a pinned
+// connection did.
+func (d *Decision) Step() string {
+	if d.pinned || d.aside {
+		return ""
+	}
+	return d.Profile.Chain.StepName(d.Walk.By)
+}
+
+// Why says in one word how the decision came about.
+func (d *Decision) Why() string {
+	switch {
+	case d.pinned:
+		return "pinned"
+	case d.aside:
+		return "aside"
+	default:
+		return d.Walk.Why.String()
+	}
+}
+
+func (d *Decision) service() *balance.Service { return d.Profile.Candidates[d.chosen].Service }
+
+// sourceHash is FNV-1a over the client's address: the same in every process, so
+// that source_hash keeps its clients over a restart.
+func sourceHash(r *Request) uint64 {
+	h := uint64(14695981039346656037)
+	a := r.Source.As16()
+	for _, c := range a {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return h
+}

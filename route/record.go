@@ -1,0 +1,121 @@
+package route
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// End says how a request ended; a closed list.
+type End uint8
+
+// The ends of a request.
+const (
+	EndDone     End = iota // request and response complete
+	EndClient              // the client closed or reset
+	EndServer              // the server closed, reset or sent garbage
+	EndIdle                // nothing moved for the idle time
+	EndTimeout             // the server did not begin its answer in time
+	EndSlow                // the client sent its head or body too slowly
+	EndRefused             // casbah answered by itself: framing, path, method, host
+	EndNoServer            // no server up, or none could be reached
+	EndKill                // casbah stopped
+	ends
+)
+
+// String returns the word of the access record.
+func (e End) String() string {
+	return [...]string{"done", "client", "server", "idle", "timeout", "slow", "refused", "no_server", "kill"}[e]
+}
+
+// Record is what the access log tells of one request. Its slices are valid
+// during the call that hands it over. It holds no secret: no query, no header
+// value, no user.
+type Record struct {
+	VIP      string
+	Profile  string // empty if none was found
+	Client   netip.AddrPort
+	Source   netip.Addr // the client that a trusted proxy names; the client's own address otherwise
+	Server   string     // empty if none was chosen
+	Method   []byte
+	Host     []byte
+	Path     []byte // without the query
+	Step     string // the chain step that decided; empty: the algorithm
+	Why      string // the decision in one word
+	Status   int    // 0: no response
+	In, Out  int64  // octets of the request from the client, of the response to it
+	Begin    int64  // first octet of the head, Unix nanoseconds
+	First    int64  // first octet of the response; 0 without
+	Finish   int64
+	End      End
+	Pinned   bool // the upstream connection carries an identity
+	Attempts int  // connections tried
+}
+
+// Counters are the figures of one VIP. They outlive reloads.
+type Counters struct {
+	Conns    atomic.Int64  // client connections open now
+	Accepted atomic.Uint64 // client connections since start
+	Requests atomic.Uint64
+	Status   [6]atomic.Uint64 // by the hundreds of the status; 0: no response
+	Ends     [ends]atomic.Uint64
+	In, Out  atomic.Uint64 // octets from and to clients
+	Refused  [causes]atomic.Uint64
+	Pins     atomic.Uint64 // upstream connections that were pinned
+	Unlogged atomic.Uint64 // access records dropped because the log was too slow
+}
+
+// Cause is why casbah refused a connection or answered a request by itself.
+type Cause uint8
+
+// The causes of refusals.
+const (
+	CauseConnLimit Cause = iota // [limits] connections
+	CauseSource                 // [limits] per_source
+	CauseProxy                  // PROXY header missing, malformed or from a stranger
+	CauseTLS                    // handshake
+	CauseHead                   // malformed, ambiguous or oversized head
+	CauseBody                   // chunk framing
+	CausePath                   // dot segments, backslash, encoded separator
+	CauseHost                   // 421
+	CauseProfile                // 404
+	CauseMethod                 // 405
+	CauseSlow                   // 408
+	CauseNoServer               // 503
+	CauseGarbage                // 502
+	CauseTimeout                // 504
+	CauseStopping               // casbah stops
+	causes
+)
+
+// Causes is how many causes there are.
+const Causes = int(causes)
+
+// String returns the cause's label in status and metrics.
+func (c Cause) String() string {
+	return [...]string{
+		"connection_limit", "source_limit", "proxy_header", "tls", "head", "body", "path",
+		"host", "profile", "method", "slow", "no_server", "server_garbage", "server_timeout", "stopping",
+	}[c]
+}
+
+// Count adds a finished request to the counters and hands its record to the log.
+func (v *VIP) Count(r *Record) {
+	c := v.Counters
+	c.Requests.Add(1)
+	if s := r.Status / 100; s < len(c.Status) {
+		c.Status[s].Add(1)
+	}
+	c.Ends[r.End].Add(1)
+	c.In.Add(uint64(r.In))
+	c.Out.Add(uint64(r.Out))
+	if v.Log != nil {
+		v.Log(r)
+	}
+}
+
+// Refuse counts a refusal.
+func (v *VIP) Refuse(c Cause) { v.Counters.Refused[c].Add(1) }
+
+// Elapsed returns the time from the first octet of the request to its end.
+func (r *Record) Elapsed() time.Duration { return time.Duration(r.Finish - r.Begin) }

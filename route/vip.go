@@ -1,0 +1,42 @@
+// Package route holds the run-time form of VIPs and profiles: it finds the
+// profile of a request by host and path, decides which server gets the request,
+// and can say why. It is the one place where a server is chosen.
+package route
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// VIP is one virtual service of one snapshot. It is immutable but for what it
+// points to: counters and services outlive it.
+type VIP struct {
+	Name           string
+	Secure         bool     // TLS is terminated here
+	Hosts          []string // in lower case, without port; empty serves any host
+	RootRedirect   string   // where "/" alone is sent; empty: nowhere
+	Profiles       []*Profile
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For names the client
+
+	HeadBytes     int           // longest head, in octets
+	HeaderTimeout time.Duration // from the first octet of a request head to its last
+	IdleTimeout   time.Duration // between requests of one connection
+
+	Counters *Counters
+	Log      func(*Record) // takes the access record of a request; nil: no log. It does not block or keep the record.
+}
+
+// Current is where the connections of one VIP find the snapshot in force.
+type Current = atomic.Pointer[VIP]
+
+// Trusts reports whether addr is a proxy whose forwarding headers count.
+func (v *VIP) Trusts(addr netip.Addr) bool {
+	addr = addr.Unmap()
+	for _, p := range v.TrustedProxies {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
