@@ -1,0 +1,105 @@
+// Package engine is the contract between protocol cores and drivers.
+//
+// A core is the protocol of one client connection. It does no I/O: it holds no
+// socket, clock or goroutine. A driver calls it with what happened on one of
+// its legs, and the core answers by calls to the driver. So a core is tested
+// byte by byte, fuzzed, and behaves the same under every driver.
+package engine
+
+import (
+	"net/netip"
+
+	"casbah/balance"
+)
+
+// Leg numbers the connections of one core: 0 is the client, 1 and up are
+// upstream connections. A number is free again once its leg is closed.
+type Leg uint8
+
+// Client is the leg of the client connection.
+const Client Leg = 0
+
+// How says in what way a leg is closed.
+type How uint8
+
+// The ways to close a leg. After any but Half nothing more is reported of it.
+const (
+	Flush How = iota // what was sent leaves, then FIN; nothing more is read
+	Half             // what was sent leaves, then FIN; reading goes on
+	Reset            // at once; what was not sent is lost
+	Park             // upstream only: kept open for a later Dial of the same endpoint with reuse
+)
+
+// Cause says why Tick is called.
+type Cause uint8
+
+// The causes of a Tick.
+const (
+	Deadline Cause = iota // the time set by Wake has come
+	Drain                 // finish what is open, begin nothing new
+	Kill                  // close everything now; legs still open after this call are reset
+)
+
+// Core is the protocol of one client connection. Calls are serial and never
+// re-entered; now is in nanoseconds since the Unix epoch and never goes back.
+// The connection is over when the core has closed every leg, or when every leg
+// has been reported as ended with an error.
+type Core interface {
+	// Bytes offers p, which the core may rewrite and may not keep. What it does
+	// not use is offered again, with more behind it, or after Hold(l, false).
+	Bytes(now int64, l Leg, p []byte, d Driver) (used int)
+	// Dialed answers Dial: TCP and TLS are up, or not. reused tells that the
+	// connection was parked before; after an error l is free.
+	Dialed(now int64, l Leg, reused bool, err error, d Driver)
+	// Secured answers StartTLS.
+	Secured(now int64, l Leg, err error, d Driver)
+	// End reports that l sends nothing more. A nil err is a FIN: what was read
+	// before it has been offered, and l can still be sent to. Otherwise l is
+	// gone in both directions and free once the call returns.
+	End(now int64, l Leg, err error, d Driver)
+	// Drained tells that what a full leg held back has left.
+	Drained(now int64, l Leg, d Driver)
+	// Moved reports octets of a Move from leg from since the last report. The
+	// Move is done when the reports add up to its length. A driver reports at
+	// least before it calls Tick and before it reports an End, so that a core
+	// sees progress without being called for every read.
+	Moved(now int64, from Leg, n int64, d Driver)
+	// Tick is called when the deadline set by Wake has come, and on drain and kill.
+	Tick(now int64, why Cause, d Driver)
+}
+
+// Driver moves the octets of one core. It is valid during a call only.
+type Driver interface {
+	// Send queues p, which the driver writes or copies before it returns. Full
+	// asks the core to hold the source until Drained is called for to.
+	Send(to Leg, p []byte) (full bool)
+	// Hold stops (true) or resumes (false) reading from a leg; resuming also
+	// offers again what Bytes left unused.
+	Hold(from Leg, on bool)
+	// Move hands n octets from one leg to another without showing them to the
+	// core, those that Bytes leaves unused first; n is positive, or -1 for all
+	// up to the end. One Move at a time runs from a leg.
+	Move(from, to Leg, n int64)
+	// Dial connects to e and is always answered by Dialed, after the current
+	// call. With reuse a connection that was parked for e may serve.
+	Dial(e *balance.Endpoint, reuse bool) Leg
+	// StartTLS makes l speak TLS from here on; answered by Secured. DropUnread
+	// discards what was read and not used.
+	StartTLS(l Leg, dropUnread bool)
+	// Close closes l. Closing a leg that is gone does nothing.
+	Close(l Leg, how How)
+	// Wake sets the one deadline of the core, in the time of now; 0 is none. It
+	// replaces the one before.
+	Wake(at int64)
+}
+
+// Conn says what a driver knows of an accepted connection.
+type Conn struct {
+	Remote     netip.AddrPort // the client; from the PROXY header where one was read
+	Local      netip.AddrPort // the address that the client called
+	Secure     bool           // TLS was terminated
+	ServerName string         // SNI, in lower case; empty without
+}
+
+// NewCore makes the core of one accepted connection, once its handshake is over.
+type NewCore func(Conn) Core
