@@ -1,0 +1,131 @@
+package http1
+
+import (
+	"bytes"
+	"strconv"
+
+	"casbah/engine"
+	"casbah/route"
+)
+
+// retryAfter is what a client is told to wait while no server is up, in
+// seconds: about the time of two probes.
+const retryAfter = "10"
+
+// refuse answers the request by casbah itself, because of what the client sent.
+func (c *Conn) refuse(status int, cause route.Cause) {
+	c.fail(status, cause, route.EndRefused)
+}
+
+// fail counts the cause and answers the request by casbah itself. A response
+// that has begun cannot be taken back: it is cut off.
+func (c *Conn) fail(status int, cause route.Cause, end route.End) {
+	c.x.vip.Refuse(cause)
+	c.answer(status, end)
+}
+
+// redirect sends the client from "/" to where the VIP begins.
+func (c *Conn) redirect() { c.answer(302, route.EndRefused) }
+
+// answer ends the exchange with a response of casbah's own.
+func (c *Conn) answer(status int, end route.End) {
+	x := c.x
+	if x.status != 0 {
+		c.abort(end)
+		return
+	}
+	if x.up != nil {
+		c.drop(x.up, engine.Reset)
+	}
+	// Whatever is not known to be a whole request closes the connection: the
+	// octets behind it are no request either.
+	x.closes = x.closes || c.closing || !x.parsed || !x.request.done || x.req.Minor == 0 || status == 408
+	x.status = status
+	if x.first == 0 {
+		x.first = c.now
+	}
+	x.fwd = x.appendAnswer(x.fwd[:0], status)
+	c.toClient(x.fwd)
+	c.finish(end)
+}
+
+// appendAnswer appends a response: short HTML for browsers, no body for other
+// clients. It names nothing of what is behind casbah.
+func (x *exchange) appendAnswer(out []byte, status int) []byte {
+	reason := reasons[status]
+	out = append(out, "HTTP/1.1 "...)
+	out = strconv.AppendInt(out, int64(status), 10)
+	out = append(append(out, ' '), reason...)
+	out = x.appendHint(append(out, crlf...), status)
+	if x.closes {
+		out = append(out, "Connection: close\r\n"...)
+	}
+	if !x.wantsHTML() {
+		return append(out, "Content-Length: 0\r\n\r\n"...)
+	}
+	const before, between, after = "<!doctype html><title>", "</title><h1>", "</h1>\n"
+	out = append(out, "Content-Type: text/html\r\nContent-Length: "...)
+	out = strconv.AppendInt(out, int64(len(before)+len(between)+len(after)+2*(4+len(reason))), 10)
+	out = append(out, "\r\n\r\n"...)
+	out = append(out, before...)
+	out = appendTitle(out, status, reason)
+	out = append(out, between...)
+	out = appendTitle(out, status, reason)
+	return append(out, after...)
+}
+
+func appendTitle(out []byte, status int, reason string) []byte {
+	out = strconv.AppendInt(out, int64(status), 10)
+	return append(append(out, ' '), reason...)
+}
+
+// appendHint appends the line that tells the client what to do about status.
+func (x *exchange) appendHint(out []byte, status int) []byte {
+	switch status {
+	case 302:
+		out = append(append(out, "Location: "...), x.vip.RootRedirect...)
+	case 405:
+		if len(x.profile.Methods) == 0 {
+			return out
+		}
+		out = append(out, "Allow: "...)
+		for i, m := range x.profile.Methods {
+			if i > 0 {
+				out = append(out, ", "...)
+			}
+			out = append(out, m...)
+		}
+	case 503:
+		out = append(out, "Retry-After: "+retryAfter...)
+	default:
+		return out
+	}
+	return append(out, crlf...)
+}
+
+// wantsHTML reports whether a browser asks, and not for the head alone.
+func (x *exchange) wantsHTML() bool {
+	if !x.parsed || string(x.req.Method) == "HEAD" {
+		return false
+	}
+	accept, _ := x.req.Value("accept")
+	return bytes.Contains(accept, textHTML)
+}
+
+var textHTML = []byte("text/html")
+
+// reasons are the phrases of casbah's own answers (RFC 9110, Section 15; RFC
+// 6585 for 431).
+var reasons = map[int]string{
+	302: "Found",
+	400: "Bad Request",
+	404: "Not Found",
+	405: "Method Not Allowed",
+	408: "Request Timeout",
+	421: "Misdirected Request",
+	431: "Request Header Fields Too Large",
+	502: "Bad Gateway",
+	503: "Service Unavailable",
+	504: "Gateway Timeout",
+	505: "HTTP Version Not Supported",
+}

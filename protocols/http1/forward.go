@@ -1,0 +1,231 @@
+package http1
+
+import (
+	"net/netip"
+	"strconv"
+
+	"casbah/internal/httphead"
+	"casbah/route"
+)
+
+// forward builds the head that goes to the server: the client's lines in their
+// order and spelling, without those that hold for one hop or that only casbah
+// may set, and with those that it sets.
+func (c *Conn) forward() {
+	x := c.x
+	at := len(x.req.Method) + len(x.req.Target) + len("  HTTP/1.x\r\n")
+	out, start := x.requestLine(x.fwd[:0]), 0
+	if len(out) > 0 {
+		start = at
+	}
+	for i := range x.req.Fields {
+		line := x.req.Fields[i].Line
+		if k := x.kinds[i]; k != other && !x.passes(k, i) {
+			out = append(out, x.raw[start:at]...)
+			if k == connection {
+				out = x.hops.reduce(out, &x.req.Fields[i], x)
+			}
+			start = at + len(line)
+		}
+		at += len(line)
+	}
+	out = append(out, x.raw[start:at]...)
+	out = c.announce(out)
+	x.fwd = append(out, crlf...)
+}
+
+// requestLine appends the request line if it is not forwarded as it came. A
+// target in absolute form is rewritten to the path that was routed: a server
+// behind a gateway is asked in origin form (RFC 9112, Section 3.2.1).
+func (x *exchange) requestLine(out []byte) []byte {
+	if x.req.Authority == nil {
+		return out
+	}
+	out = append(out, x.req.Method...)
+	out = append(out, ' ')
+	out = append(out, x.req.Path...)
+	if x.req.Query != nil {
+		out = append(out, '?')
+		out = append(out, x.req.Query...)
+	}
+	out = append(out, " HTTP/1."...)
+	out = append(out, '0'+x.req.Minor)
+	return append(out, crlf...)
+}
+
+// passes reports whether field i, of kind k, is forwarded as it stands.
+func (x *exchange) passes(k kind, i int) bool {
+	switch k {
+	case forwardedFor, forwardedProto, forwardedPort, frontEndHTTPS:
+		return x.trusted
+	case connection:
+		return x.hops.holds(x.req.Fields[i].Value, x)
+	case upgrade:
+		return x.websocket
+	case te:
+		return httphead.EqualFold(x.req.Fields[i].Value, "trailers")
+	case dropped, keepAlive:
+		return false
+	default:
+		return true
+	}
+}
+
+// option says whether a connection option still holds towards the server.
+// Keep-alive does: casbah wants to keep each connection, and HTTP/1.0 needs it.
+func (h *hops) option(elem []byte, x *exchange) bool {
+	switch {
+	case httphead.EqualFold(elem, "keep-alive"):
+		return true
+	case httphead.EqualFold(elem, "upgrade"):
+		return x.websocket
+	case httphead.EqualFold(elem, "te"):
+		return x.trailers
+	default:
+		return false
+	}
+}
+
+// holds reports whether every option of a Connection field still holds.
+func (h *hops) holds(value []byte, x *exchange) bool {
+	elem, rest := httphead.Cut(value)
+	for ; elem != nil; elem, rest = httphead.Cut(rest) {
+		if !h.option(elem, x) {
+			return false
+		}
+	}
+	return true
+}
+
+// reduce appends a Connection field with the options that still hold, or nothing.
+func (h *hops) reduce(out []byte, f *httphead.Field, x *exchange) []byte {
+	sep := ": "
+	elem, rest := httphead.Cut(f.Value)
+	for ; elem != nil; elem, rest = httphead.Cut(rest) {
+		if !h.option(elem, x) {
+			continue
+		}
+		if sep == ": " {
+			out = append(out, f.Name...)
+		}
+		out = append(append(out, sep...), elem...)
+		sep = ", "
+	}
+	if sep == ": " {
+		return out
+	}
+	return append(out, crlf...)
+}
+
+// announce appends what casbah tells the server of the client. Behind a trusted
+// proxy its peer is that proxy, whose own account of the client stays.
+func (c *Conn) announce(out []byte) []byte {
+	x := c.x
+	out = append(out, "X-Forwarded-For: "...)
+	out = c.peer.Remote.Addr().Unmap().AppendTo(out)
+	if !x.trusted || !x.marked {
+		if c.peer.Secure {
+			out = append(out, "\r\nX-Forwarded-Proto: https"...)
+		} else {
+			out = append(out, "\r\nX-Forwarded-Proto: http"...)
+		}
+	}
+	if !x.trusted || !x.ported {
+		out = append(out, "\r\nX-Forwarded-Port: "...)
+		out = strconv.AppendUint(out, uint64(c.peer.Local.Port()), 10)
+	}
+	if c.peer.Secure && x.up.endpoint.TLS == nil && (!x.trusted || !x.fronted) {
+		out = append(out, "\r\nFront-End-Https: On"...)
+	}
+	return append(out, crlf...)
+}
+
+const crlf = "\r\n"
+
+// source finds out who the client is: the peer or, behind trusted proxies, the
+// rightmost address that none of them has. What stands left of it is the
+// client's own claim.
+func (c *Conn) source() {
+	x := c.x
+	peer := c.peer.Remote.Addr().Unmap()
+	x.rq = route.Request{Source: peer, Dest: c.peer.Local.Addr().Unmap(), Head: &x.req, Secure: c.peer.Secure}
+	x.trusted = len(x.vip.TrustedProxies) > 0 && x.vip.Trusts(peer)
+	if !x.trusted || !x.listed {
+		return
+	}
+	for i := len(x.req.Fields) - 1; i >= 0; i-- {
+		if x.kinds[i] != forwardedFor {
+			continue
+		}
+		for rest := x.req.Fields[i].Value; rest != nil; {
+			var last []byte
+			last, rest = cutLast(rest)
+			a, ok := forwardedAddr(last)
+			if !ok {
+				return
+			}
+			if x.rq.Source = a; !x.vip.Trusts(a) {
+				return
+			}
+		}
+	}
+}
+
+// cutLast takes the last element off a comma list; rest is nil at the end.
+func cutLast(list []byte) (last, rest []byte) {
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i] == ',' {
+			return trim(list[i+1:]), list[:i]
+		}
+	}
+	return trim(list), nil
+}
+
+func trim(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// forwardedAddr reads an address as proxies write it: with or without a port,
+// IPv6 with or without brackets.
+func forwardedAddr(b []byte) (netip.Addr, bool) {
+	if a, ok := ipv4(b); ok {
+		return a, true
+	}
+	if ap, err := netip.ParseAddrPort(string(b)); err == nil {
+		return ap.Addr().Unmap().WithZone(""), true
+	}
+	if len(b) > 2 && b[0] == '[' && b[len(b)-1] == ']' {
+		b = b[1 : len(b)-1]
+	}
+	a, err := netip.ParseAddr(string(b))
+	return a.Unmap().WithZone(""), err == nil
+}
+
+// ipv4 reads the common case without allocating.
+func ipv4(b []byte) (netip.Addr, bool) {
+	var a [4]byte
+	part, digits, n := 0, 0, 0
+	for _, ch := range b {
+		switch {
+		case '0' <= ch && ch <= '9' && digits < 3 && (digits == 0 || n > 0):
+			n = n*10 + int(ch-'0')
+			digits++
+		case ch == '.' && part < 3 && digits > 0 && n < 256:
+			a[part] = byte(n)
+			part, digits, n = part+1, 0, 0
+		default:
+			return netip.Addr{}, false
+		}
+	}
+	if part != 3 || digits == 0 || n > 255 {
+		return netip.Addr{}, false
+	}
+	a[3] = byte(n)
+	return netip.AddrFrom4(a), true
+}

@@ -1,0 +1,50 @@
+package http1
+
+import "casbah/route"
+
+// record counts the open exchange and hands its access record to the log.
+func (c *Conn) record(end route.End) {
+	x := c.x
+	r := &x.rec
+	*r = route.Record{
+		VIP:      x.vip.Name,
+		Client:   c.peer.Remote,
+		Source:   x.rq.Source,
+		Method:   x.req.Method,
+		Host:     x.req.Host,
+		Path:     x.req.Path,
+		Status:   x.status,
+		In:       x.in,
+		Out:      x.out,
+		Begin:    x.began,
+		First:    x.first,
+		Finish:   c.now,
+		End:      end,
+		Pinned:   x.pinned || x.up != nil && x.up.pinned(),
+		Attempts: x.attempts,
+	}
+	if !r.Source.IsValid() {
+		r.Source = c.peer.Remote.Addr().Unmap()
+	}
+	if x.profile != nil {
+		r.Profile = x.profile.Name
+	}
+	if x.decided {
+		c.recordDecision(r)
+	}
+	x.vip.Count(r)
+}
+
+// recordDecision tells which server got the request, and why.
+func (c *Conn) recordDecision(r *route.Record) {
+	x := c.x
+	r.Server = x.d.Server()
+	if x.kept {
+		r.Why = "pinned"
+		return
+	}
+	r.Why = x.d.Walk.Why.String()
+	if x.d.Walk.By >= 0 {
+		r.Step = x.profile.Chain.StepName(x.d.Walk.By)
+	}
+}

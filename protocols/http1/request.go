@@ -1,0 +1,160 @@
+package http1
+
+import (
+	"errors"
+
+	"casbah/engine"
+	"casbah/internal/httphead"
+	"casbah/route"
+)
+
+// requestHead takes the head that p begins with, if it is complete, and acts on
+// it. It returns how many octets it took.
+func (c *Conn) requestHead(p []byte) int {
+	if c.begun == 0 && p[0] == '\r' {
+		// A client may send an empty line behind a body (RFC 9112, Section 2.2).
+		if len(p) == 1 {
+			return 0
+		}
+		if p[1] == '\n' {
+			return 2
+		}
+	}
+	if c.begun == 0 {
+		c.begun = c.now
+	}
+	vip := c.cur.Load()
+	n, err := httphead.End(p[:min(len(p), vip.HeadBytes)], c.scanned)
+	if n == 0 && err == nil && len(p) < vip.HeadBytes {
+		c.scanned = len(p)
+		return 0
+	}
+	x := newExchange(vip, c.begun)
+	c.x, c.begun, c.scanned = x, 0, 0
+	switch {
+	case err != nil:
+		x.in = int64(len(p))
+		c.refuseHead(err)
+		return len(p)
+	case n == 0:
+		x.in = int64(len(p))
+		c.refuse(431, route.CauseHead)
+		return len(p)
+	}
+	x.in = int64(n)
+	x.raw = append(x.raw[:0], p[:n]...) // p is the driver's, and the head is needed until the response
+	if err := x.req.Parse(x.raw); err != nil {
+		c.refuseHead(err)
+		return n
+	}
+	c.route()
+	return n
+}
+
+// refuseHead answers a head that was not taken.
+func (c *Conn) refuseHead(err error) {
+	status := 400
+	if e, ok := errors.AsType[*httphead.Error](err); ok {
+		status = e.Status
+	}
+	c.refuse(status, route.CauseHead)
+}
+
+// route finds the profile of the request and passes it on to a server, or
+// answers it.
+func (c *Conn) route() {
+	x := c.x
+	if err := x.inspect(); err != nil {
+		c.refuse(400, route.CauseHead)
+		return
+	}
+	if !plainPath(x.req.Path) {
+		c.refuse(400, route.CausePath)
+		return
+	}
+	x.parsed = true
+	x.request.start(&x.framing, false)
+	x.closes = !x.hops.persists(x.req.Minor)
+	p, verdict := x.vip.Match(x.req.Host, x.req.Path)
+	switch {
+	case verdict == route.Misdirected:
+		c.refuse(421, route.CauseHost)
+	case verdict == route.Root && (string(x.req.Method) == "GET" || string(x.req.Method) == "HEAD"):
+		c.redirect()
+	case verdict != route.Found:
+		c.refuse(404, route.CauseProfile)
+	case !p.Allows(x.req.Method):
+		x.profile = p
+		c.refuse(405, route.CauseMethod)
+	default:
+		x.profile = p
+		x.websocket = p.WebSocket && x.asksWebSocket()
+		c.source()
+		c.dispatch()
+	}
+}
+
+// requestBody forwards what p holds of the request's body.
+func (c *Conn) requestBody(p []byte) (used int) {
+	x := c.x
+	f := &x.request
+	if len(p) > 0 {
+		x.expect = false // the client did not wait, or need not any more
+		x.moved(c.now)
+		if x.window == 0 {
+			x.restartWindow(c.now)
+		}
+	}
+	if f.chunked {
+		var err error
+		if used, f.done, err = f.chunk.scan(p); err != nil {
+			x.in += int64(used)
+			c.refuse(400, route.CauseBody)
+			return len(p)
+		}
+	} else {
+		used = int(min(f.left, int64(len(p))))
+		f.left -= int64(used)
+		f.done = f.left == 0
+	}
+	x.in += int64(used)
+	x.arrived += int64(used)
+	if used > 0 && c.d.Send(x.up.leg, p[:used]) && !f.done {
+		x.up.full = true
+		c.hold(true)
+	}
+	switch {
+	case f.done:
+		c.requestDone()
+	case f.left > moveLeast && x.profile.MinBodyRate == 0:
+		// Where a minimum rate holds, casbah must know whether it waits for
+		// the client or for the server, which a Move does not tell.
+		f.moving = true
+		c.d.Move(engine.Client, x.up.leg, f.left)
+	}
+	return used
+}
+
+// moveLeast is how many octets of a body must be missing before the driver is
+// asked to move them by itself.
+const moveLeast = 8 << 10
+
+// requestMoved takes note of octets that the driver moved to the server.
+func (c *Conn) requestMoved(n int64) {
+	x := c.x
+	x.in += n
+	if x.tunnel {
+		return
+	}
+	if x.request.left -= n; x.request.left <= 0 && x.request.moving {
+		x.request.moving, x.request.done = false, true
+		c.requestDone()
+	}
+}
+
+// requestDone is called behind the last octet of the request.
+func (c *Conn) requestDone() {
+	if c.x.response.done {
+		c.finish(route.EndDone)
+	}
+}

@@ -1,0 +1,133 @@
+package http1
+
+import (
+	"math"
+	"time"
+
+	"casbah/engine"
+	"casbah/route"
+)
+
+// All times of casbah are idle times: between octets, never of a whole request.
+const (
+	touchEvery = int64(time.Minute)      // how often an open exchange keeps its bindings alive
+	rateWindow = int64(30 * time.Second) // over which the rate of a request body is measured
+	halfClosed = 30 * time.Second        // idle time of a response to a client that has closed its half
+)
+
+// after returns the time d behind t; for ever if d is not positive.
+func after(t int64, d time.Duration) int64 {
+	if d <= 0 {
+		return math.MaxInt64
+	}
+	return t + int64(d)
+}
+
+// deadline returns the earliest time at which something is due. It moves as
+// octets do; the driver is told only when it comes nearer, and Tick looks again.
+func (c *Conn) deadline() int64 {
+	x := c.x
+	if x == nil {
+		vip := c.cur.Load()
+		if c.begun != 0 {
+			return after(c.begun, vip.HeaderTimeout)
+		}
+		return after(c.idle, vip.IdleTimeout)
+	}
+	at := min(x.touched+touchEvery, after(x.last, c.patience()))
+	if c.rated() {
+		at = min(at, x.window+rateWindow)
+	}
+	return at
+}
+
+// patience is how long the open exchange may stand still.
+func (c *Conn) patience() time.Duration {
+	x := c.x
+	d := x.profile.IdleTimeout
+	if x.waits() {
+		d = shorter(d, x.profile.ResponseTimeout)
+	}
+	if c.eof {
+		d = shorter(d, halfClosed)
+	}
+	return d
+}
+
+// shorter returns the shorter of two times, where one that is not positive is
+// no limit.
+func shorter(a, b time.Duration) time.Duration {
+	if a <= 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// waits reports whether the next octet must come from the server, and with it
+// the response.
+func (x *exchange) waits() bool {
+	return x.sent != 0 && x.status == 0 && (x.request.done || x.expect || x.up.full)
+}
+
+// rated reports whether the rate of the request body is measured now: casbah
+// waits for the client and for nobody else.
+func (c *Conn) rated() bool {
+	x := c.x
+	return x.profile.MinBodyRate > 0 && x.receives() && !x.expect && !c.held
+}
+
+// restartWindow begins to measure the rate anew.
+func (x *exchange) restartWindow(now int64) { x.window, x.arrived = now, 0 }
+
+// expire does what is due.
+func (c *Conn) expire() {
+	x := c.x
+	if x == nil {
+		if c.now >= c.deadline() {
+			c.expireIdle()
+		}
+		return
+	}
+	if c.now >= x.touched+touchEvery {
+		x.touched = c.now
+		x.d.Touch(c.now)
+	}
+	switch {
+	case c.now >= after(x.last, c.patience()):
+		c.expireExchange()
+	case c.rated() && c.now >= x.window+rateWindow:
+		octets := int64(x.profile.MinBodyRate) * ((c.now - x.window) / int64(time.Second))
+		if x.arrived < octets {
+			c.fail(408, route.CauseSlow, route.EndSlow)
+			return
+		}
+		x.restartWindow(c.now)
+	}
+}
+
+// expireIdle closes a connection on which nothing is asked; a head that began
+// and does not end is answered.
+func (c *Conn) expireIdle() {
+	if c.begun == 0 {
+		c.close(engine.Flush)
+		return
+	}
+	c.x = newExchange(c.cur.Load(), c.begun)
+	c.x.in = int64(c.scanned)
+	c.begun = 0
+	c.fail(408, route.CauseSlow, route.EndSlow)
+}
+
+// expireExchange ends an exchange in which nothing moves. A server that owes
+// the response is too slow; otherwise nobody can be told anything.
+func (c *Conn) expireExchange() {
+	x := c.x
+	switch {
+	case !x.waits() || c.eof:
+		c.abort(route.EndIdle)
+	case x.profile.ResponseTimeout > 0 && c.now >= after(x.last, x.profile.ResponseTimeout):
+		c.fail(504, route.CauseTimeout, route.EndTimeout)
+	default:
+		c.fail(504, route.CauseTimeout, route.EndIdle)
+	}
+}
