@@ -1,0 +1,211 @@
+package netconn
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"casbah/engine"
+)
+
+// conn is one client connection: its core and the legs of that.
+type conn struct {
+	engine  *Engine
+	ln      *Listener
+	source  netip.Addr // where it counts; guarded by the mutex of the engine
+	proxied bool       // a PROXY header comes first
+
+	client *leg // whose goroutine serves c
+
+	mu     sync.Mutex // guards the fields below, and those of the legs that this owns
+	core   engine.Core
+	info   engine.Conn
+	now    int64   // of the turn
+	alarm  alarm   // the deadline set by Wake
+	legs   []*leg  // by number; nil is free
+	first  [2]*leg // what legs begins with
+	closed []*leg  // closed by the core, and not gone yet
+	open   int     // legs that are not gone
+	reader *leg    // whose reader's turn this is, if one's
+	dirty  *leg    // the first of the legs with something to write and no writer
+	due    bool    // something is due at a leg, or a tick
+	parks  bool    // a leg in closed is to be parked
+	ticks  [3]bool // by cause: Tick is due
+	killed bool    // Tick(Kill) was due
+	over   bool    // every leg is gone, and the engine has been told
+	fired  func()  // c.fire, made once
+}
+
+// newConn returns the connection of a client that is being let in.
+func newConn(e *Engine, ln *Listener, nc net.Conn) *conn {
+	c := &conn{engine: e, ln: ln}
+	c.fired = c.fire
+	c.legs = c.first[:1]
+	c.info.Remote = addrPort(nc.RemoteAddr())
+	c.info.Local = addrPort(nc.LocalAddr())
+	c.proxied = ln.trusts(c.info.Remote.Addr())
+	c.client = c.newLeg(engine.Client)
+	c.client.wire = &wire{sock: newSocket(nc)}
+	return c
+}
+
+// addrPort returns a as core and limits use it; not valid for what is no TCP
+// address.
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		p := t.AddrPort()
+		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	}
+	return netip.AddrPort{}
+}
+
+// serve is the goroutine of a connection: what comes before the core, then the
+// reader of the client.
+func (c *conn) serve() {
+	l := c.client
+	if reason := c.greet(l.wire); reason != 0 {
+		c.decline(l, reason)
+		return
+	}
+	c.mu.Lock()
+	c.now = c.engine.clock()
+	c.begin()
+	c.leave()
+	l.readLoop()
+}
+
+// begin makes the core.
+func (c *conn) begin() {
+	defer c.rescue()
+	if !c.killed {
+		c.core = c.ln.New(c.info)
+	}
+}
+
+// decline ends a connection that got no core.
+func (c *conn) decline(l *leg, reason Reason) {
+	c.mu.Lock()
+	polite := reason == SourceFull && !l.shut
+	if !l.gone { // else by Kill
+		c.detach(l)
+	}
+	l.reading = false
+	if polite {
+		l.shut = true // the refusal closes it
+	}
+	c.release(l)
+	c.unlock()
+	if polite {
+		c.engine.refuse(l.wire.sock.Conn, c.ln, reason)
+	} else if c.ln.OnRefuse != nil {
+		c.ln.OnRefuse(reason)
+	}
+}
+
+// tick is a turn: the core is told of why. What Kill finds open after that is
+// reset.
+func (c *conn) tick(why engine.Cause) {
+	c.mu.Lock()
+	c.now = c.engine.clock()
+	c.ticks[why] = true
+	c.due = true
+	if why == engine.Kill {
+		c.killed = true
+		for _, l := range slices.Clone(c.closed) { // abort may take it from there
+			c.abort(l)
+		}
+	}
+	c.leaveBy(why == engine.Kill)
+}
+
+// fire is the turn of the timer.
+func (c *conn) fire() {
+	c.mu.Lock()
+	c.now = c.engine.clock()
+	if c.alarm.fired(c.now) && !c.over {
+		c.ticks[engine.Deadline] = true
+		c.due = true
+	}
+	c.leave()
+}
+
+// leave ends a turn that is no reader's: the core is called for what is due,
+// then the mutex is released and what was sent is written.
+func (c *conn) leave() { c.leaveBy(false) }
+
+// leaveBy is leave; with reset, what the core leaves open is reset.
+func (c *conn) leaveBy(reset bool) {
+	c.run()
+	if reset {
+		c.resetAll()
+	}
+	dirty := c.takeDirty()
+	c.unlock()
+	c.flush(dirty)
+}
+
+// run calls the core until nothing is due. A panic of the core ends this
+// connection alone.
+func (c *conn) run() {
+	defer c.rescue()
+	for c.due && c.core != nil {
+		c.due = false
+		for why, due := range c.ticks {
+			if due {
+				c.ticks[why] = false
+				c.reportMoves()
+				c.core.Tick(c.now, engine.Cause(why), c)
+			}
+		}
+		for i := 0; i < len(c.legs); i++ { // a call may add legs
+			for l := c.legs[i]; l != nil && c.legs[i] == l && l.step(c); {
+			}
+		}
+	}
+	c.settleParks()
+}
+
+// rescue is deferred around calls of the core.
+func (c *conn) rescue() {
+	value := recover()
+	if value == nil {
+		return
+	}
+	c.engine.faults.note(value, c.engine.cfg.OnPanic)
+	c.core = nil
+	c.due, c.parks = false, false
+	c.resetAll()
+	for _, l := range slices.Clone(c.closed) {
+		if l.parking {
+			c.abort(l)
+		}
+	}
+}
+
+// resetAll resets every leg that is still the core's.
+func (c *conn) resetAll() {
+	for _, l := range c.legs {
+		if l != nil {
+			c.detach(l)
+			c.abort(l)
+		}
+	}
+}
+
+// unlock releases the mutex, arms the timer, and ends the connection if its
+// last leg is gone.
+func (c *conn) unlock() {
+	over := c.open == 0 && !c.over
+	if over {
+		c.over = true
+		c.alarm.stop()
+	}
+	if !c.over {
+		c.alarm.arm(c.now, c.fired)
+	}
+	c.mu.Unlock()
+	if over {
+		c.engine.forget(c)
+	}
+}

@@ -1,0 +1,62 @@
+package netconn
+
+import (
+	"net"
+	"sync"
+)
+
+// cork stands between a tls.Conn and its socket. A tls.Conn writes each record
+// by a system call of its own; cork gathers those of one Write and writes them
+// together. Records that the tls.Conn writes otherwise (its handshake, alerts,
+// answers to key updates) leave at once, or with the Write that is going on.
+type cork struct {
+	*socket
+
+	mu   sync.Mutex // guards the fields below, and the order of writes
+	held bool       // a Write of the tls.Conn is going on
+	out  *buffer    // its records
+}
+
+// cork must stand for the whole net.Conn, reads and deadlines as the socket's.
+var _ net.Conn = (*cork)(nil)
+
+// Write implements net.Conn for the tls.Conn.
+func (c *cork) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.held {
+		return c.socket.Write(p)
+	}
+	c.out = appendTo(c.out, p)
+	if len(c.out.b) > large {
+		if err := c.flushLocked(); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// hold begins to gather.
+func (c *cork) hold() {
+	c.mu.Lock()
+	c.held = true
+	c.mu.Unlock()
+}
+
+// flush ends it: when it returns, nothing is held back.
+func (c *cork) flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held = false
+	return c.flushLocked()
+}
+
+func (c *cork) flushLocked() error {
+	if c.out == nil {
+		return nil
+	}
+	_, err := c.socket.Write(c.out.b)
+	putBuffer(c.out)
+	c.out = nil
+	return err
+}

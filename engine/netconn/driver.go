@@ -1,0 +1,126 @@
+package netconn
+
+import (
+	"errors"
+	"math"
+
+	"casbah/balance"
+	"casbah/engine"
+)
+
+// errStartTLS answers StartTLS: no protocol that this driver serves begins TLS
+// on an open connection.
+var errStartTLS = errors.New("netconn: STARTTLS: " + errors.ErrUnsupported.Error())
+
+// leg returns the leg of that number, or nil if there is none.
+func (c *conn) leg(id engine.Leg) *leg {
+	if int(id) >= len(c.legs) {
+		return nil
+	}
+	return c.legs[id]
+}
+
+// Send implements engine.Driver.
+func (c *conn) Send(to engine.Leg, p []byte) (full bool) {
+	l := c.leg(to)
+	if l == nil || l.half || l.writeErr != nil {
+		return false
+	}
+	if len(p) > 0 {
+		l.queue(c, p)
+	}
+	l.full = l.full || l.queued() > fullAt
+	return l.full
+}
+
+// Hold implements engine.Driver.
+func (c *conn) Hold(from engine.Leg, on bool) {
+	l := c.leg(from)
+	if l == nil || l.held == on {
+		return
+	}
+	l.held = on
+	if !on {
+		l.offer = true
+		c.due = true
+		l.resume()
+	}
+}
+
+// Move implements engine.Driver.
+func (c *conn) Move(from, to engine.Leg, n int64) {
+	f, t := c.leg(from), c.leg(to)
+	if f == nil || t == nil || n == 0 {
+		return
+	}
+	f.move = move{to: t, left: n}
+	c.due = true
+	f.resume()
+}
+
+// Dial implements engine.Driver.
+func (c *conn) Dial(e *balance.Endpoint, reuse bool) engine.Leg {
+	id := c.free()
+	c.due = true
+	if reuse {
+		if l := c.engine.parked.take(e, c); l != nil {
+			c.adopt(l, id)
+			l.dial = dialDone
+			return id
+		}
+	}
+	l := c.newLeg(id)
+	l.endpoint = e
+	c.startDial(l)
+	return id
+}
+
+// free returns the lowest number above the client's that no leg has.
+func (c *conn) free() engine.Leg {
+	for i := 1; i < len(c.legs); i++ {
+		if c.legs[i] == nil {
+			return engine.Leg(i)
+		}
+	}
+	if len(c.legs) > math.MaxUint8 {
+		panic("BUG: a core opened more than 255 upstream connections")
+	}
+	c.legs = append(c.legs, nil)
+	return engine.Leg(len(c.legs) - 1)
+}
+
+// StartTLS implements engine.Driver.
+func (c *conn) StartTLS(id engine.Leg, _ bool) {
+	if l := c.leg(id); l != nil {
+		l.securing = true
+		c.due = true
+	}
+}
+
+// Close implements engine.Driver.
+func (c *conn) Close(id engine.Leg, how engine.How) {
+	l := c.leg(id)
+	if l == nil {
+		return
+	}
+	switch how {
+	case engine.Half:
+		if !l.half {
+			l.half = true
+			c.mark(l)
+		}
+	case engine.Reset:
+		c.detach(l)
+		c.abort(l)
+	case engine.Park:
+		c.detach(l)
+		l.parking = true
+		c.parks = true
+	default:
+		c.detach(l)
+		c.finish(l)
+	}
+}
+
+// Wake implements engine.Driver.
+func (c *conn) Wake(at int64) { c.alarm.wake = at }

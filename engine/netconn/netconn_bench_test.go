@@ -1,0 +1,151 @@
+package netconn
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+
+	"casbah/balance"
+	"casbah/engine"
+)
+
+// requestSize is that of one request and its answer.
+const requestSize = 1024
+
+// turns makes round trips on nc: size octets each way.
+func turns(b testing.TB, nc net.Conn, p []byte, n int) {
+	for range n {
+		if _, err := nc.Write(p); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(nc, p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// TestTurnDoesNotAllocate is the budget of a keep-alive request: nothing, for
+// the client's leg and for a relayed server.
+func TestTurnDoesNotAllocate(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		for _, name := range []string{"echo", "relay"} {
+			t.Run(fmt.Sprintf("%s/tls=%v", name, secure), func(t *testing.T) {
+				nc := benchClient(t, name, secure)
+				p := make([]byte, requestSize)
+				turns(t, nc, p, 200)
+				// Pools are emptied by the collector; the minimum is what a turn needs.
+				least := testing.AllocsPerRun(100, func() { turns(t, nc, p, 1) })
+				for range 9 {
+					least = min(least, testing.AllocsPerRun(100, func() { turns(t, nc, p, 1) }))
+				}
+				if least != 0 {
+					t.Errorf("a turn allocates %v times; want 0", least)
+				}
+			})
+		}
+	}
+}
+
+// benchClient returns a client of an echo core, or of a relay to an echo server.
+func benchClient(b testing.TB, name string, secure bool) net.Conn {
+	ln := &Listener{New: echo}
+	if name == "relay" {
+		ln.New = newRelay(upstream(b, false, echoServer), false)
+	}
+	if secure {
+		ln.TLS = serverTLS()
+	}
+	start(b, Config{}, ln)
+	if secure {
+		return tls.Client(dial(b, ln), clientTLS())
+	}
+	return dial(b, ln)
+}
+
+func BenchmarkEcho(b *testing.B) {
+	for _, secure := range []bool{false, true} {
+		b.Run(fmt.Sprintf("tls=%v", secure), func(b *testing.B) {
+			nc := benchClient(b, "echo", secure)
+			p := make([]byte, requestSize)
+			turns(b, nc, p, 100)
+			b.ReportAllocs()
+			b.SetBytes(requestSize)
+			for b.Loop() {
+				turns(b, nc, p, 1)
+			}
+		})
+	}
+}
+
+func BenchmarkRelay(b *testing.B) {
+	for _, size := range []int{1 << 10, 16 << 10, 100 << 10} {
+		for _, secure := range []bool{false, true} {
+			b.Run(fmt.Sprintf("size=%dk/tls=%v", size>>10, secure), func(b *testing.B) {
+				nc := benchClient(b, "relay", secure)
+				p := make([]byte, size)
+				turns(b, nc, p, 20)
+				b.ReportAllocs()
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					turns(b, nc, p, 1)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkMove passes octets from a server to a client, nobody looking.
+func BenchmarkMove(b *testing.B) {
+	for _, secure := range []bool{false, true} {
+		b.Run(fmt.Sprintf("tls=%v", secure), func(b *testing.B) {
+			const size = 1 << 20
+			block := make([]byte, size)
+			up := upstream(b, false, func(nc net.Conn) {
+				go func() { _, _ = io.Copy(io.Discard, nc) }()
+				for {
+					if _, err := nc.Write(block); err != nil {
+						return
+					}
+				}
+			})
+			nc := moveClient(b, up, secure)
+			send(b, nc, "x")
+			b.ReportAllocs()
+			b.SetBytes(size)
+			p := make([]byte, size)
+			for b.Loop() {
+				if _, err := io.ReadFull(nc, p); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// moveClient returns a client of a relay by Move.
+func moveClient(b testing.TB, up *balance.Endpoint, secure bool) net.Conn {
+	ln := &Listener{New: newRelay(up, true)}
+	if secure {
+		ln.TLS = serverTLS()
+	}
+	start(b, Config{}, ln)
+	if secure {
+		return tls.Client(dial(b, ln), clientTLS())
+	}
+	return dial(b, ln)
+}
+
+// BenchmarkTurn is the driver alone: a turn of a core that does nothing, without
+// its system calls.
+func BenchmarkTurn(b *testing.B) {
+	e := New(Config{})
+	_, peer := net.Pipe()
+	c := newConn(e, &Listener{New: fixed(&toy{})}, peer)
+	c.core = &toy{bytes: func(_ engine.Leg, p []byte, _ engine.Driver) int { return len(p) }}
+	b.ReportAllocs()
+	for b.Loop() {
+		c.client.took(getBuffer(small), requestSize, nil)
+	}
+}

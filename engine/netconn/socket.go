@@ -1,0 +1,89 @@
+package netconn
+
+import (
+	"net"
+	"sync/atomic"
+)
+
+// socket is the transport of a wire, with reads that need no buffer while they
+// wait.
+type socket struct {
+	net.Conn
+	halfCloser interface{ CloseWrite() error } // Conn, if it can; else nil
+	rawReader                                  // of the platform; its zero value is none
+
+	ahead   []byte // read with a PROXY header, before anything else
+	hurried bool   // Read answers errNotNow instead of waiting; the reader's own
+
+	gen     atomic.Uint64 // rises when the socket is parked (odd) and handed over (even)
+	readGen uint64        // at the last read; the reader's own
+	spoiled atomic.Bool   // octets came while it was parked
+}
+
+// notNow is the error of a read that would wait. It is temporary, so that a
+// tls.Conn can go on after it.
+type notNow struct{}
+
+var errNotNow net.Error = notNow{}
+
+func (notNow) Error() string   { return "netconn: nothing to read now" }
+func (notNow) Timeout() bool   { return true }
+func (notNow) Temporary() bool { return true }
+
+// newSocket returns the socket over nc.
+func newSocket(nc net.Conn) *socket {
+	s := &socket{Conn: nc}
+	s.halfCloser, _ = nc.(interface{ CloseWrite() error })
+	s.rawReader.init(s)
+	return s
+}
+
+// Read implements net.Conn.
+func (s *socket) Read(p []byte) (int, error) {
+	switch {
+	case len(s.ahead) > 0:
+		n := copy(p, s.ahead)
+		s.ahead = s.ahead[n:]
+		return n, nil
+	case s.hurried:
+		return 0, errNotNow
+	case s.raw != nil:
+		_, n, err := s.readRaw(p, 0)
+		return n, err
+	}
+	return s.Conn.Read(p)
+}
+
+// fill is wire.fill without TLS.
+func (s *socket) fill(size int) (*buffer, int, error) {
+	if s.raw != nil && len(s.ahead) == 0 {
+		return s.readRaw(nil, size)
+	}
+	b := getBuffer(size)
+	n, err := s.Read(b.b[:size])
+	if n == 0 {
+		putBuffer(b)
+		b = nil
+	}
+	return b, n, err
+}
+
+// stale reports whether the last read took octets that do not belong to the
+// present owner of the socket.
+func (s *socket) stale() bool {
+	return s.readGen != s.gen.Load() && s.raw != nil || s.spoiled.Load()
+}
+
+// closeWrite sends FIN, if it can.
+func (s *socket) closeWrite() {
+	if s.halfCloser != nil {
+		_ = s.halfCloser.CloseWrite()
+	}
+}
+
+// reset makes Close send RST, and drop what was not sent.
+func (s *socket) reset() {
+	if t, ok := s.Conn.(*net.TCPConn); ok {
+		_ = t.SetLinger(0)
+	}
+}
