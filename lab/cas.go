@@ -1,0 +1,230 @@
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// headTime is how long a client may take for a request head.
+	headTime = time.Minute
+	// keepAliveTime is how long an idle connection is kept, as in IIS.
+	keepAliveTime = 2 * time.Minute
+	// headOctets bounds a request head. Kerberos tickets take up to 64 KiB.
+	headOctets = 128 << 10
+	// rebindTime is how long Start waits for a port that something else took as
+	// the source port of an outgoing connection while the CAS was stopped.
+	rebindTime = 3 * time.Second
+)
+
+// CAS is one simulated client access server.
+type CAS struct {
+	name        string
+	array       *Array
+	faults      faults
+	counters    counters
+	directories []*directory
+	forms       forms // the forms login that OWA and ECP share
+	circuits    circuits
+	plain, tls  string // addresses; fixed by the first Start
+
+	life   sync.Mutex // held throughout Start and Stop; before mu
+	mu     sync.Mutex // guards the fields below
+	run    *run       // nil while stopped
+	bound  bool       // plain and tls are what the system gave
+	active map[*conn]struct{}
+}
+
+// run is a CAS between Start and Stop.
+type run struct {
+	server    *http.Server
+	cancel    context.CancelFunc // ends every request
+	listeners []net.Listener
+	serving   sync.WaitGroup // one per listener
+	conns     sync.WaitGroup // one per connection
+}
+
+func newCAS(a *Array, i int) *CAS {
+	s := &CAS{
+		name:   fmt.Sprintf("cas%d", i+1),
+		array:  a,
+		plain:  a.options.listenAddress(i, false),
+		active: make(map[*conn]struct{}),
+	}
+	if a.options.TLS {
+		s.tls = a.options.listenAddress(i, true)
+	}
+	s.directories = s.newDirectories()
+	return s
+}
+
+// Name returns "cas1" and so on.
+func (s *CAS) Name() string { return s.name }
+
+// FQDN returns the name by which the CAS calls itself.
+func (s *CAS) FQDN() string { return strings.ToUpper(s.name) + "." + DNSSuffix }
+
+// Addr returns the host and port for HTTP, the same after Stop and Start.
+func (s *CAS) Addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.plain
+}
+
+// TLSAddr returns the host and port for HTTPS, "" without Options.TLS.
+func (s *CAS) TLSAddr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tls
+}
+
+// Running reports whether the CAS is started.
+func (s *CAS) Running() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.run != nil
+}
+
+// Start listens on the ports that the CAS had before. It does nothing if the
+// CAS runs.
+func (s *CAS) Start() error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.Running() {
+		return nil
+	}
+	listeners, err := s.listen()
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &run{cancel: cancel, listeners: listeners}
+	r.server = s.newServer(ctx, r)
+	for _, l := range listeners {
+		r.serving.Go(func() {
+			// It ends when Stop closes the listener, and for no other reason
+			// that a lab on loopback needs to tell apart.
+			_ = r.server.Serve(l)
+		})
+	}
+	s.mu.Lock()
+	s.run = r
+	s.mu.Unlock()
+	return nil
+}
+
+// listen opens the ports and remembers them.
+func (s *CAS) listen() ([]net.Listener, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var patience time.Duration
+	if s.bound {
+		patience = rebindTime
+	}
+	plain, err := listen(s.plain, patience)
+	if err != nil {
+		return nil, err
+	}
+	listeners := []net.Listener{&listener{Listener: plain, cas: s}}
+	s.plain = plain.Addr().String()
+	if s.tls != "" {
+		secure, err := listen(s.tls, patience)
+		if err != nil {
+			_ = plain.Close()
+			return nil, err
+		}
+		listeners = append(listeners, &listener{Listener: secure, cas: s, tls: s.array.tlsConfig()})
+		s.tls = secure.Addr().String()
+	}
+	s.bound = true
+	return listeners, nil
+}
+
+// tlsConfig offers HTTP/1.1 alone: IIS refuses Windows authentication over
+// HTTP/2.
+func (a *Array) tlsConfig() *tls.Config {
+	return &tls.Config{
+		Certificates: []tls.Certificate{a.cert},
+		MinVersion:   tls.VersionTLS12,
+		NextProtos:   []string{"http/1.1"},
+	}
+}
+
+func (s *CAS) newServer(ctx context.Context, r *run) *http.Server {
+	return &http.Server{
+		Handler:                      s,
+		BaseContext:                  func(net.Listener) context.Context { return ctx },
+		ConnContext:                  withConn,
+		ConnState:                    func(c net.Conn, st http.ConnState) { s.track(r, c, st) },
+		ErrorLog:                     log.New(io.Discard, "", 0),
+		ReadHeaderTimeout:            headTime,
+		IdleTimeout:                  keepAliveTime,
+		MaxHeaderBytes:               headOctets,
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+// track keeps the set of connections that are open.
+func (s *CAS) track(r *run, nc net.Conn, st http.ConnState) {
+	c, ok := nc.(*conn)
+	if !ok {
+		panic("BUG: a connection that the listener did not make")
+	}
+	switch st {
+	case http.StateNew:
+		r.conns.Add(1)
+		s.counters.open.Add(1)
+		s.mu.Lock()
+		s.active[c] = struct{}{}
+		s.mu.Unlock()
+	case http.StateClosed:
+		s.mu.Lock()
+		delete(s.active, c)
+		s.mu.Unlock()
+		s.counters.open.Add(-1)
+		r.conns.Done()
+	}
+}
+
+// Stop closes the ports and resets every connection, as a server that loses
+// power, and returns when no request runs any more. Sessions are lost. It does
+// nothing if the CAS is stopped.
+func (s *CAS) Stop() {
+	s.life.Lock()
+	defer s.life.Unlock()
+	s.mu.Lock()
+	r := s.run
+	s.run = nil
+	s.mu.Unlock()
+	if r == nil {
+		return
+	}
+	for _, l := range r.listeners {
+		_ = l.Close()
+	}
+	// Once serving is over, every connection is in s.active.
+	r.serving.Wait()
+	r.cancel()
+	s.resetAll()
+	_ = r.server.Close()
+	r.conns.Wait()
+	for _, d := range s.directories {
+		d.forget()
+	}
+}
+
+func (s *CAS) resetAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.active {
+		c.reset()
+	}
+}

@@ -1,0 +1,69 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Front says where a casbah listens in front of the array, and with which files.
+// An empty address leaves that listener out.
+type Front struct {
+	HTTP, HTTPS string // host and port of the VIPs
+	Admin       string // host and port of the page
+	Control     string // host and port where Control is served
+	Cert, Key   string // files of the certificate for HTTPS
+	StateDir    string // "" for casbah's default
+	UpstreamCA  string // file that holds CertificatePEM: casbah re-encrypts to the CAS; "" for TLS offload
+}
+
+// profileNames are the profiles that the array serves.
+const profileNames = `["owa", "ecp", "eas", "ews", "outlook_anywhere", "oab", "autodiscover", "powershell", "mapi"]`
+
+// Config returns the text of a casbah.toml that puts casbah in front of the
+// array.
+func (a *Array) Config(f Front) string {
+	var b strings.Builder
+	b.WriteString("# casbah in front of a simulated CAS array.\npreset = \"exchange2010\"\n")
+	if f.StateDir != "" {
+		fmt.Fprintf(&b, "state_dir = %s\n", tomlString(f.StateDir))
+	}
+	if f.Admin != "" {
+		fmt.Fprintf(&b, "\n[admin]\nlisten = %s\n", tomlString(f.Admin))
+	}
+	a.writePool(&b, f)
+	if f.HTTP != "" {
+		writeVIP(&b, "mail-http", "http", f.HTTP)
+	}
+	if f.HTTPS != "" {
+		writeVIP(&b, "mail", "https", f.HTTPS)
+		fmt.Fprintf(&b, "[[vip.certificate]]\ncert = %s\nkey  = %s\n", tomlString(f.Cert), tomlString(f.Key))
+	}
+	return b.String()
+}
+
+// writePool writes the servers and the pool that holds them all.
+func (a *Array) writePool(b *strings.Builder, f Front) {
+	var names []string
+	for _, s := range a.cas {
+		address := s.Addr()
+		if f.UpstreamCA != "" {
+			address = s.TLSAddr()
+		}
+		fmt.Fprintf(b, "\n[[server]]\nname    = %s\naddress = %s\n", tomlString(s.name), tomlString(address))
+		names = append(names, tomlString(s.name))
+	}
+	fmt.Fprintf(b, "\n[[pool]]\nname      = \"cas\"\nservers   = [%s]\nalgorithm = \"least_conn\"\n", strings.Join(names, ", "))
+	if f.UpstreamCA != "" {
+		fmt.Fprintf(b, "upstream_tls = \"on\"\n[pool.tls]\nca          = %s\nserver_name = \"localhost\"\n", tomlString(f.UpstreamCA))
+	}
+}
+
+func writeVIP(b *strings.Builder, name, kind, listen string) {
+	fmt.Fprintf(b, "\n[[vip]]\nname     = %s\ntype     = %s\nlisten   = [%s]\nprofiles = %s\npool     = \"cas\"\n",
+		tomlString(name), tomlString(kind), tomlString(listen), profileNames)
+}
+
+// tomlString returns s as a basic string of TOML.
+func tomlString(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
+}

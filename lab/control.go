@@ -1,0 +1,169 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// controlHelp is what a GET of the control address shows under the state.
+const controlHelp = `
+POST /cas1/stop           close its ports, reset its connections, forget its sessions
+POST /cas1/start          listen on the same ports again
+POST /cas1/owa/503        answer 503 (or another status) in one directory
+POST /cas1/owa/slow/2s    answer after two seconds
+POST /cas1/owa/reset/1000 reset the connection after 1000 octets of an answer
+POST /cas1/owa/garbage    answer with octets that are no HTTP
+POST /cas1/owa/hang       never answer
+POST /cas1/owa/ok         heal that directory
+POST /cas1/503            the same for the whole server: 503, slow, reset, garbage, hang
+POST /cas1/ok             heal every directory, and start the server if it is stopped
+POST /mail/alice          deliver a message to alice
+`
+
+// errOrder is an order that Control does not understand.
+var errOrder = errors.New("lab: no such order")
+
+// Control returns a handler that shows the state of the array and takes orders;
+// a GET shows which. It refuses what a page of another site makes a browser
+// send.
+func (a *Array) Control() http.Handler {
+	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(a.serveControl))
+}
+
+func (a *Array) serveControl(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", typeText)
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		_, _ = io.WriteString(w, a.State()+controlHelp) // a client that left is no concern
+	case http.MethodPost:
+		if err := a.Order(strings.Split(strings.Trim(r.URL.Path, "/"), "/")...); err != nil {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = fmt.Fprintf(w, "%v\n%s", err, controlHelp)
+			return
+		}
+		_, _ = io.WriteString(w, a.State())
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	}
+}
+
+// Order carries out one order of Control, given as the parts of its path:
+// Order("cas1", "owa", "slow", "2s").
+func (a *Array) Order(words ...string) error {
+	if len(words) < 2 {
+		return fmt.Errorf("%w: %q", errOrder, strings.Join(words, "/"))
+	}
+	if words[0] == "mail" && len(words) == 2 {
+		return a.DeliverMail(words[1])
+	}
+	s, ok := a.Named(words[0])
+	if !ok {
+		return fmt.Errorf("%w: no server %q", errOrder, words[0])
+	}
+	return s.order(words[1:])
+}
+
+// order carries out an order to one CAS.
+func (s *CAS) order(words []string) error {
+	if len(words) == 1 {
+		switch words[0] {
+		case "stop":
+			s.Stop()
+			return nil
+		case "start":
+			return s.Start()
+		case "ok":
+			s.Heal(All)
+			return s.Start()
+		}
+	}
+	directory := All
+	if known(s, words[0]) {
+		directory, words = words[0], words[1:]
+	}
+	if len(words) == 1 && words[0] == "ok" {
+		s.Heal(directory)
+		return nil
+	}
+	f, err := ParseFault(strings.Join(words, "/"))
+	if err != nil {
+		return err
+	}
+	return s.Fault(directory, f)
+}
+
+func known(s *CAS, directory string) bool { return slices.Contains(s.Directories(), directory) }
+
+// ParseFault reads a fault in the spelling of Fault.String.
+func ParseFault(text string) (Fault, error) {
+	kind, value, _ := strings.Cut(text, "/")
+	switch kind {
+	case "ok":
+		return Fault{}, nil
+	case "garbage":
+		return Garbage(), nil
+	case "hang":
+		return Hang(), nil
+	case "slow":
+		if d, err := time.ParseDuration(value); err == nil && d >= 0 {
+			return Slow(d), nil
+		}
+	case "reset":
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n >= 0 {
+			return ResetAfter(n), nil
+		}
+	default:
+		if code, err := strconv.Atoi(text); err == nil {
+			return Status(code), nil
+		}
+	}
+	return Fault{}, fmt.Errorf("%w: fault %q", errOrder, text)
+}
+
+// State describes every CAS in a few lines of text.
+func (a *Array) State() string {
+	var b strings.Builder
+	for _, s := range a.cas {
+		s.describe(&b)
+	}
+	return b.String()
+}
+
+func (s *CAS) describe(b *strings.Builder) {
+	state := "stopped"
+	if s.Running() {
+		state = "running"
+	}
+	n := s.Counts()
+	fmt.Fprintf(b, "%s  http://%s", s.name, s.Addr())
+	if secure := s.TLSAddr(); secure != "" {
+		fmt.Fprintf(b, "  https://%s", secure)
+	}
+	fmt.Fprintf(b, "  %s  connections %d  logons %d  refused %d  leaks %d  splits %d\n",
+		state, n.Open, n.Logons, n.Refused, n.Leaks, n.Splits)
+	active := s.faults.all()
+	for _, directory := range append([]string{rootName}, s.Directories()...) {
+		if n.Requests[directory] == 0 && active[directory].kind == healthy {
+			continue
+		}
+		fmt.Fprintf(b, "      %-18s requests %-8d %s\n", directory, n.Requests[directory], active[directory])
+	}
+	if f, ok := active[All]; ok {
+		fmt.Fprintf(b, "      whole server: %s\n", f)
+	}
+}
+
+// all returns the faults that were set, by directory.
+func (f *faults) all() map[string]Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.byDirectory)
+}

@@ -1,0 +1,79 @@
+package lab
+
+import (
+	"strings"
+	"text/template"
+)
+
+// guideText is written for a person who has just started the lab and has curl.
+var guideText = template.Must(template.New("guide").Parse(`
+{{.Servers}} simulated client access servers run, and casbah in front of them.
+Users: alice Secret1, bob Secret2, carol Secret3, dave Secret4 (domain {{.Domain}}).
+{{if .Admin}}
+The page        http://{{.Admin}}/          servers by protocols, live
+{{- end}}{{if .Mail}}
+Outlook Web App {{.Mail}}/owa/   log in as alice, turn pages; each names its server
+{{- end}}{{if .Control}}
+The lab         http://{{.Control}}/          state of the servers, orders
+{{- end}}
+{{if .Mail}}
+1. A login stays on its server.
+
+   curl {{.TLS}}-c jar -d username=alice -d password=Secret1 {{.Mail}}/owa/auth/owaauth.dll
+   curl {{.TLS}}-b jar -si '{{.Mail}}/owa/?page=2' | grep X-Lab
+
+   X-Lab-Server is the same, however often you ask. A session lives on one server:
+   another one would answer 440 Login Timeout.
+
+2. NTLM belongs to one connection, and casbah keeps it there.
+
+   curl {{.TLS}}-si --ntlm -u 'LAB\bob:Secret2' {{.Mail}}/EWS/Exchange.asmx | grep -E '^HTTP|X-Lab'
+
+   Two times 401 and then 200, with the same X-Lab-Conn in all three.
+
+3. Push mail: a phone waits, and hears at once.
+
+   curl {{.TLS}}-u carol:Secret3 -X POST -so /dev/null -w '%{http_code} after %{time_total} s\n' \
+     '{{.Mail}}/Microsoft-Server-ActiveSync?Cmd=Ping&User=carol&DeviceId=d1&HeartbeatInterval=60'
+{{- if .Control}}
+   and meanwhile elsewhere:  curl -X POST http://{{.Control}}/mail/carol
+{{- end}}
+
+4. Events stream, nothing is buffered: one line each second.
+
+   curl {{.TLS}}-N --ntlm -u dave:Secret4 -d '<Body><GetStreamingEvents/></Body>' {{.Mail}}/EWS/Exchange.asmx
+
+5. Outlook Anywhere asks its RPC proxy for an echo.
+
+   curl {{.TLS}}-si -u alice:Secret1 -X RPC_OUT_DATA -H 'Content-Length: 0' {{.Mail}}/rpc/rpcproxy.dll | head -1
+
+   HTTP/1.1 200 Success: the reason phrase passes as the server wrote it.
+{{end}}{{if .Control}}
+6. One protocol fails on one server, and moves alone.
+
+   curl -X POST http://{{.Control}}/cas1/owa/503      the page shows owa on cas1 go down
+   curl -X POST http://{{.Control}}/cas1/owa/ok       and come back
+   curl -X POST http://{{.Control}}/cas1/stop         all of cas1: log in to OWA once more, elsewhere
+   curl -X POST http://{{.Control}}/cas1/start
+{{end}}`))
+
+// Guide returns what to try with curl and a browser against a casbah in front of
+// the array, and what one will see.
+func (a *Array) Guide(f Front) string {
+	data := struct {
+		Servers                           int
+		Domain, Admin, Control, Mail, TLS string
+	}{Servers: len(a.cas), Domain: Domain, Admin: f.Admin, Control: f.Control}
+	switch {
+	case f.HTTPS != "":
+		data.Mail = "https://" + f.HTTPS
+		data.TLS = "--cacert " + f.Cert + " "
+	case f.HTTP != "":
+		data.Mail = "http://" + f.HTTP
+	}
+	var b strings.Builder
+	if err := guideText.Execute(&b, data); err != nil {
+		panic("BUG: " + err.Error()) // the template takes every Front
+	}
+	return strings.TrimLeft(b.String(), "\n")
+}

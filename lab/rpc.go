@@ -1,0 +1,207 @@
+package lab
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// echoOctets is the longest body of an echo request ([MS-RPCH], Section
+// 2.1.2.1.5).
+const echoOctets = 16
+
+// The methods of RPC over HTTP ([MS-RPCH], Section 2.1.2.1).
+const (
+	methodIn  = "RPC_IN_DATA"
+	methodOut = "RPC_OUT_DATA"
+)
+
+// serveRPC answers RPC over HTTP v2, which Outlook Anywhere speaks. The RPC
+// server behind it is an echo: what comes on the IN channel goes out on the OUT
+// channel of the same virtual connection.
+func (s *CAS) serveRPC(v *visit) {
+	if s.array.options.AnonymousRPC {
+		v.known("anonymous")
+	} else if !v.authenticate(schemeNegotiate, schemeNTLM, schemeBasic) {
+		return
+	}
+	switch v.r.Method {
+	case methodIn, methodOut:
+		s.serveChannel(v)
+	case http.MethodGet, http.MethodHead:
+		v.rephrase(http.StatusOK, "Success")
+		v.answer(http.StatusOK, "application/rpc", "")
+	default:
+		v.answer(http.StatusMethodNotAllowed, typeHTML, "")
+	}
+}
+
+func (s *CAS) serveChannel(v *visit) {
+	v.rephrase(http.StatusOK, "Success")
+	if v.r.ContentLength >= 0 && v.r.ContentLength <= echoOctets {
+		v.answer(http.StatusOK, "application/rpc", string(echoPDU()))
+		return
+	}
+	control := http.NewResponseController(v.w)
+	if err := control.EnableFullDuplex(); err != nil {
+		panic("BUG: " + err.Error()) // the writer is net/http's own
+	}
+	ch := &channel{visit: v, control: control}
+	first, err := ReadPDU(v.r.Body)
+	if err != nil && !errors.Is(err, errNoPDU) {
+		panic(http.ErrAbortHandler) // the client left before it said which channel this is
+	}
+	if cookie, ok := virtualCookie(first); ok {
+		s.watchSplit(cookie)
+		ch.cookie, ch.circuit = cookie, s.circuits.attach(cookie, v.r.Method == methodOut)
+		defer func() { s.circuits.detach(cookie, v.r.Method == methodOut, ch.ended) }()
+	}
+	if v.r.Method == methodOut {
+		ch.out()
+		return
+	}
+	ch.in(len(first))
+}
+
+// watchSplit counts a channel whose virtual connection is open on another CAS.
+func (s *CAS) watchSplit(cookie Cookie) {
+	for _, other := range s.array.cas {
+		if other != s && other.circuits.has(cookie) {
+			s.counters.splits.Add(1)
+			return
+		}
+	}
+}
+
+// channel is one RPC channel. Without a circuit, because its body did not start
+// with a PDU that names one, it still runs, so that it can be tried by hand.
+type channel struct {
+	*visit
+	control *http.ResponseController
+	cookie  Cookie
+	circuit *circuit // or nil
+	ended   bool     // it ran to its declared end
+}
+
+// in reads the request body and hands it on. The answer comes at the end.
+func (ch *channel) in(octets int) {
+	stop := ch.abandonWhenBroken()
+	defer stop()
+	total, err := ch.pump(int64(octets))
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	ch.ended = true
+	ch.set("X-Lab-Octets", strconv.FormatInt(total, 10))
+	ch.answer(http.StatusOK, "application/rpc", "")
+}
+
+// pump moves the body, PDU by PDU as long as there are PDUs, so that pings do
+// not get into the middle of one.
+func (ch *channel) pump(total int64) (int64, error) {
+	if ch.circuit == nil {
+		n, err := io.Copy(io.Discard, ch.r.Body)
+		return total + n, err
+	}
+	for {
+		p, err := ReadPDU(ch.r.Body)
+		total += int64(len(p))
+		if len(p) > 0 {
+			ch.circuit.relay(ch.r.Context(), p)
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return total, nil
+		case errors.Is(err, errNoPDU):
+			return ch.pumpRaw(total)
+		case err != nil:
+			return total, err
+		}
+	}
+}
+
+// pumpRaw moves a body that holds no PDUs.
+func (ch *channel) pumpRaw(total int64) (int64, error) {
+	for {
+		p := make([]byte, 32<<10)
+		n, err := ch.r.Body.Read(p)
+		total += int64(n)
+		if n > 0 {
+			ch.circuit.relay(ch.r.Context(), p[:n])
+		}
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// abandonWhenBroken ends the reading of the body when the client has lost its
+// OUT channel, as Exchange drops one channel after the other.
+func (ch *channel) abandonWhenBroken() (stop func()) {
+	if ch.circuit == nil {
+		return func() {}
+	}
+	over, finished := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(finished)
+		select {
+		case <-ch.circuit.broken:
+			_ = ch.control.SetReadDeadline(time.Unix(1, 0)) // it fails on a closed connection only
+		case <-over:
+		}
+	}()
+	return func() { close(over); <-finished }
+}
+
+// out streams PDUs for the life of the session: CONN/A3 at once, CONN/C2 when
+// the IN channel is there too, what the IN channel received, and pings.
+func (ch *channel) out() {
+	stop := ch.discardBody()
+	defer stop()
+	ch.set("Content-Type", "application/rpc")
+	ch.set("Content-Length", strconv.Itoa(channelOctets))
+	if !ch.send(string(connA3())) {
+		return
+	}
+	var joined, broken <-chan struct{}
+	var flow <-chan []byte
+	if c := ch.circuit; c != nil {
+		joined, broken, flow = c.joined, c.broken, c.flow
+	}
+	ticker := time.NewTicker(ch.cas.array.options.Interval)
+	defer ticker.Stop()
+	for alive := true; alive; {
+		select {
+		case <-joined:
+			joined = nil
+			alive = ch.send(string(connC2()))
+		case p := <-flow:
+			alive = ch.send(string(p))
+		case <-ticker.C:
+			alive = ch.send(string(pingPDU()))
+		case <-broken:
+			alive = false
+		case <-ch.r.Context().Done():
+			alive = false
+		}
+	}
+}
+
+// discardBody reads on in the background: a replaced channel sends a second PDU
+// late, and net/http notices that a client left only when the body was read.
+func (ch *channel) discardBody() (stop func()) {
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		_, _ = io.Copy(io.Discard, ch.r.Body) // its end is noticed by the context or by a write
+	}()
+	return func() {
+		_ = ch.control.SetReadDeadline(time.Unix(1, 0)) // it fails on a closed connection only
+		<-finished
+	}
+}
