@@ -1,0 +1,141 @@
+package node
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"casbah/route"
+)
+
+// accessQueue is how many records may wait for the disk. When it is full,
+// records are dropped and counted: a slow disk must not slow down mail.
+const accessQueue = 8192
+
+// accessFlush is how long a record may wait in memory.
+const accessFlush = time.Second
+
+// accessLog writes one JSON record per request, off the data path.
+type accessLog struct {
+	queue chan *accessEntry
+	pool  sync.Pool
+	done  chan struct{}
+	close func() error
+}
+
+// accessEntry is a record with memory of its own.
+type accessEntry struct {
+	route.Record
+	text [512]byte // the record's slices, cut where they do not fit
+}
+
+// openAccessLog opens the log that [log] access names; nil for "off".
+func openAccessLog(target string) (*accessLog, error) {
+	switch target {
+	case "off":
+		return nil, nil //nolint:nilnil // no log is no error
+	case "stderr":
+		return newAccessLog(os.Stderr, func() error { return nil }), nil
+	case "stdout":
+		return newAccessLog(os.Stdout, func() error { return nil }), nil
+	}
+	f, err := os.OpenFile(target, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640) //nolint:gosec // readable by the log's group
+	if err != nil {
+		return nil, fmt.Errorf("log.access: %w", err)
+	}
+	return newAccessLog(f, f.Close), nil
+}
+
+func newAccessLog(w io.Writer, closeFile func() error) *accessLog {
+	l := &accessLog{
+		queue: make(chan *accessEntry, accessQueue),
+		pool:  sync.Pool{New: func() any { return new(accessEntry) }},
+		done:  make(chan struct{}),
+		close: closeFile,
+	}
+	go l.write(w)
+	return l
+}
+
+// record copies r into the queue; it reports false if the queue is full. It
+// must not be called after stop.
+func (l *accessLog) record(r *route.Record) bool {
+	e := l.pool.Get().(*accessEntry) //nolint:forcetypeassert // the pool holds nothing else
+	e.Record = *r
+	rest := e.text[:0]
+	keep := func(b []byte) []byte {
+		n := min(len(b), cap(rest)-len(rest))
+		start := len(rest)
+		rest = append(rest, b[:n]...)
+		return rest[start:len(rest):len(rest)]
+	}
+	e.Method, e.Host, e.Path = keep(r.Method[:min(len(r.Method), 32)]), keep(r.Host[:min(len(r.Host), 128)]), keep(r.Path)
+	select {
+	case l.queue <- e:
+		return true
+	default:
+		l.pool.Put(e)
+		return false
+	}
+}
+
+// stop writes what waits and closes the log.
+func (l *accessLog) stop() error {
+	close(l.queue)
+	<-l.done
+	return l.close()
+}
+
+func (l *accessLog) write(w io.Writer) {
+	defer close(l.done)
+	buf := bufio.NewWriterSize(w, 64<<10)
+	out := zerolog.New(buf)
+	tick := time.NewTicker(accessFlush)
+	defer tick.Stop()
+	for {
+		select {
+		case e, ok := <-l.queue:
+			if !ok {
+				buf.Flush() //nolint:errcheck // a log that cannot be written has nowhere to say so
+				return
+			}
+			writeRecord(&out, &e.Record)
+			l.pool.Put(e)
+		case <-tick.C:
+			buf.Flush() //nolint:errcheck // as above
+		}
+	}
+}
+
+// writeRecord writes the fields in the order that docs/OPERATIONS.md lists.
+func writeRecord(out *zerolog.Logger, r *route.Record) {
+	e := out.Log().
+		Str("time", time.Unix(0, r.Finish).UTC().Format("2006-01-02T15:04:05.000Z")).
+		Str("vip", r.VIP).Str("profile", r.Profile).
+		Str("client", r.Client.String())
+	if r.Source.IsValid() && r.Source != r.Client.Addr() {
+		e = e.Str("source", r.Source.String())
+	}
+	e = e.Str("server", r.Server).
+		Bytes("method", r.Method).Bytes("host", r.Host).Bytes("path", r.Path).
+		Int("status", r.Status).
+		Str("step", r.Step).Str("why", r.Why).
+		Int64("in", r.In).Int64("out", r.Out)
+	if r.First != 0 {
+		e = e.Float64("first", seconds(r.First-r.Begin))
+	}
+	e = e.Float64("duration", seconds(r.Finish-r.Begin)).
+		Str("end", r.End.String()).Int("attempts", r.Attempts)
+	if r.Pinned {
+		e = e.Bool("pinned", true)
+	}
+	e.Send()
+}
+
+// seconds turns nanoseconds into seconds with microseconds.
+func seconds(ns int64) float64 { return float64(ns/1000) / 1e6 }

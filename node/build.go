@@ -1,0 +1,328 @@
+package node
+
+import (
+	"cmp"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"casbah/balance"
+	"casbah/persistence"
+	"casbah/profiles"
+	"casbah/route"
+	"casbah/tlsterm"
+)
+
+// snapshot is the run-time form of one configuration.
+type snapshot struct {
+	config *profiles.Config
+	vips   []*builtVIP
+	plans  []plan // what is probed
+
+	endpoints map[endpointKey]*balance.Endpoint
+}
+
+// builtVIP is one VIP of a snapshot.
+type builtVIP struct {
+	conf  *profiles.VIP
+	route *route.VIP
+	tls   *tls.Config // nil: plain
+	certs *tlsterm.Certs
+}
+
+// plan says what is probed of a service, and how.
+type plan struct {
+	key      serviceKey
+	service  *balance.Service
+	endpoint *balance.Endpoint
+	probe    profiles.Probe
+	host     string // the Host header of an HTTP probe
+}
+
+// builder makes one snapshot. It changes nothing that is in force.
+type builder struct {
+	*live
+	conf    *profiles.Config
+	servers map[string]*profiles.Server
+	pools   map[string]*profiles.Pool
+	sealer  *persistence.Sealer
+	out     *snapshot
+	planned map[serviceKey]bool
+}
+
+// build returns the snapshot of conf.
+func (l *live) build(conf *profiles.Config, passphrase []byte) (*snapshot, error) {
+	sealer, err := persistence.NewSealer(passphrase)
+	if err != nil {
+		return nil, fmt.Errorf("cookie_passphrase: %w", err)
+	}
+	b := &builder{
+		live: l, conf: conf, sealer: sealer,
+		servers: make(map[string]*profiles.Server),
+		pools:   make(map[string]*profiles.Pool),
+		out:     &snapshot{config: conf, endpoints: make(map[endpointKey]*balance.Endpoint)},
+		planned: make(map[serviceKey]bool),
+	}
+	for i := range conf.Servers {
+		b.servers[conf.Servers[i].Name] = &conf.Servers[i]
+	}
+	for i := range conf.Pools {
+		b.pools[conf.Pools[i].Name] = &conf.Pools[i]
+	}
+	for i := range conf.VIPs {
+		v, err := b.vip(&conf.VIPs[i])
+		if err != nil {
+			return nil, fmt.Errorf("vip %s: %w", conf.VIPs[i].Name, err)
+		}
+		b.out.vips = append(b.out.vips, v)
+	}
+	return b.out, nil
+}
+
+func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
+	v := &builtVIP{conf: conf, route: &route.VIP{
+		Name:           conf.Name,
+		Secure:         conf.Type == "https",
+		Hosts:          conf.Hosts,
+		RootRedirect:   conf.RootRedirect,
+		TrustedProxies: conf.TrustedProxies,
+		HeadBytes:      b.conf.Limits.HeadBytes,
+		Counters:       b.vipCounters(conf.Name),
+	}}
+	leads := make(map[string]*route.Profile)
+	groups := make([]string, 0, len(conf.Profiles))
+	for _, name := range conf.Profiles {
+		rules := b.conf.Profiles[name]
+		p, err := b.profile(conf, rules)
+		if err != nil {
+			return nil, fmt.Errorf("profile %s: %w", name, err)
+		}
+		v.route.Profiles = append(v.route.Profiles, p)
+		v.route.HeaderTimeout = max(v.route.HeaderTimeout, rules.HeaderTimeout)
+		v.route.IdleTimeout = max(v.route.IdleTimeout, rules.IdleTimeout)
+		groups = append(groups, rules.Group)
+		if rules.Lead && rules.Group != "" {
+			leads[rules.Group] = p
+		}
+	}
+	for i, p := range v.route.Profiles {
+		if lead := leads[groups[i]]; lead != p {
+			p.Lead = lead
+		}
+	}
+	if v.route.Secure {
+		if err := v.terminate(); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// terminate loads the certificates of the VIP and makes its TLS configuration.
+func (v *builtVIP) terminate() error {
+	var pairs []*tls.Certificate
+	for _, c := range v.conf.Certificates {
+		pair, err := tlsterm.LoadPair(c.Cert, c.Key)
+		if err != nil {
+			return err
+		}
+		pairs = append(pairs, pair)
+	}
+	policy, err := tlsPolicy(v.conf.TLS)
+	if err != nil {
+		return err
+	}
+	v.certs = new(tlsterm.Certs)
+	v.certs.Set(pairs)
+	v.tls = tlsterm.ServerConfig(v.certs, policy)
+	return nil
+}
+
+func tlsPolicy(conf profiles.VIPTLS) (p tlsterm.Policy, err error) {
+	if p.Min, err = tlsterm.ParseVersion(conf.MinVersion); err != nil {
+		return p, fmt.Errorf("tls.min_version: %w", err)
+	}
+	if p.Max, err = tlsterm.ParseVersion(conf.MaxVersion); err != nil {
+		return p, fmt.Errorf("tls.max_version: %w", err)
+	}
+	if len(conf.Ciphers) > 0 {
+		if p.Ciphers, err = tlsterm.ParseCiphers(conf.Ciphers); err != nil {
+			return p, fmt.Errorf("tls.ciphers: %w", err)
+		}
+	}
+	return p, nil
+}
+
+func (b *builder) profile(vip *profiles.VIP, rules *profiles.Profile) (*route.Profile, error) {
+	pool := b.pools[vip.Pool]
+	algorithm, err := balance.New(pool.Algorithm)
+	if err != nil {
+		return nil, err
+	}
+	p := &route.Profile{
+		Name:            rules.Name,
+		Paths:           rules.Paths,
+		Methods:         rules.Methods,
+		ResponseTimeout: cmp.Or(rules.ResponseTimeout, rules.IdleTimeout),
+		IdleTimeout:     rules.IdleTimeout,
+		MinBodyRate:     rules.MinBodyRate,
+		Reuse:           rules.Reuse == "anonymous",
+		WebSocket:       rules.WebSocket,
+		Algorithm:       algorithm,
+		PanicBelow:      pool.PanicBelow,
+	}
+	var members []persistence.Member
+	for _, name := range pool.Servers {
+		c, err := b.candidate(vip, pool, rules, b.servers[name])
+		if err != nil {
+			return nil, fmt.Errorf("server %s: %w", name, err)
+		}
+		p.Candidates = append(p.Candidates, c)
+		members = append(members, persistence.Member{ID: c.Service.Server.ID, Name: name})
+	}
+	p.Chain, err = b.chain(vip, rules, members)
+	return p, err
+}
+
+func (b *builder) candidate(vip *profiles.VIP, pool *profiles.Pool, rules *profiles.Profile, s *profiles.Server) (balance.Candidate, error) {
+	e, err := b.endpoint(pool, s)
+	if err != nil {
+		return balance.Candidate{}, err
+	}
+	key := serviceKey{pool.Name, rules.Name, s.Name}
+	service := b.service(key)
+	if !b.planned[key] {
+		b.planned[key] = true
+		b.out.plans = append(b.out.plans, plan{key, service, e, rules.Probe, probeHost(vip, rules.Probe)})
+	}
+	return balance.Candidate{Service: service, Endpoint: e, Weight: s.Weight, SlowStart: pool.SlowStart}, nil
+}
+
+// probeHost is the Host that a probe sends: what it names, or the VIP's first host.
+func probeHost(vip *profiles.VIP, p profiles.Probe) string {
+	if p.Host == "" && len(vip.Hosts) > 0 {
+		return vip.Hosts[0]
+	}
+	return p.Host
+}
+
+// endpoint returns where pool reaches s. One that is in force already is used
+// again, so that open connections go on.
+func (b *builder) endpoint(pool *profiles.Pool, s *profiles.Server) (*balance.Endpoint, error) {
+	target := targetOf(pool, s)
+	key := endpointKey{pool.Name, s.Name, target, pool.UpstreamTLS, pool.TLS, pool.ConnectTimeout}
+	if e := b.out.endpoints[key]; e != nil {
+		return e, nil
+	}
+	e := b.endpoints[key]
+	if e == nil {
+		e = &balance.Endpoint{
+			Server: b.live.servers.Get(s.Name).ID, Name: s.Name,
+			Target: target, ConnectTimeout: pool.ConnectTimeout,
+		}
+		if pool.UpstreamTLS == "on" {
+			var err error
+			if e.TLS, err = upstreamTLS(pool.TLS, target); err != nil {
+				return nil, err
+			}
+		}
+	}
+	b.out.endpoints[key] = e
+	return e, nil
+}
+
+// targetOf returns the server's host and port: its own port wins over the
+// pool's, and that over the default of the pool's TLS.
+func targetOf(pool *profiles.Pool, s *profiles.Server) string {
+	if host, port, err := net.SplitHostPort(s.Address); err == nil {
+		return net.JoinHostPort(host, port)
+	}
+	port := cmp.Or(pool.Port, map[bool]int{true: 443, false: 80}[pool.UpstreamTLS == "on"])
+	return net.JoinHostPort(strings.Trim(s.Address, "[]"), strconv.Itoa(port))
+}
+
+func upstreamTLS(conf profiles.PoolTLS, target string) (*tls.Config, error) {
+	host, _, err := net.SplitHostPort(target)
+	if err != nil {
+		return nil, err
+	}
+	version, err := tlsterm.ParseVersion(conf.MinVersion)
+	if err != nil {
+		return nil, fmt.Errorf("tls.min_version: %w", err)
+	}
+	return tlsterm.ClientConfig(tlsterm.Upstream{
+		ServerName: cmp.Or(conf.ServerName, host),
+		SkipVerify: !conf.Verify,
+		CA:         conf.CA,
+		MinVersion: version,
+		ClientCert: conf.ClientCert,
+		ClientKey:  conf.ClientKey,
+	})
+}
+
+func (b *builder) chain(vip *profiles.VIP, rules *profiles.Profile, members []persistence.Member) (*persistence.Chain, error) {
+	conf := persistence.Config{
+		Scope:    profiles.Scope(vip, rules),
+		Table:    b.table,
+		Secret:   b.secret,
+		Timeout:  cmp.Or(rules.BindingTimeout, time.Minute),
+		Strict:   rules.StrictOrder,
+		Fallback: rules.Fallback,
+		Members:  members,
+		Sealer:   b.sealer,
+	}
+	if vip.TableFull == "refuse" {
+		conf.Full = persistence.Refuse
+	}
+	for i := range rules.Chain {
+		if s, ok := b.step(vip, rules, &rules.Chain[i]); ok {
+			conf.Steps = append(conf.Steps, s)
+		}
+	}
+	return persistence.NewChain(conf)
+}
+
+// step returns the run-time form of a step; false for one that this version
+// does not have, of which check has told.
+func (b *builder) step(vip *profiles.VIP, rules *profiles.Profile, s *profiles.Step) (persistence.Step, bool) {
+	by, ok := persistence.ParseMethod(s.By)
+	if !ok {
+		return persistence.Step{}, false
+	}
+	step := persistence.Step{By: by, Name: s.Name, Prefix4: s.Prefix4, Prefix6: s.Prefix6}
+	switch by {
+	case persistence.Cookie:
+		if s.Origin == "client" {
+			step.Origin = persistence.FromClient
+			break
+		}
+		step.Also = b.groupCookies(rules, s.Name)
+	case persistence.InsertCookie:
+		step.Insert = persistence.Insert{
+			Name: profiles.InsertedName(vip, rules, s), Version: s.CookieVersion, Timeout: s.CookieTimeout,
+			Domain: s.Domain, Path: s.Path, Secure: s.Secure, HTTPOnly: s.HTTPOnly, SameSite: s.SameSite,
+		}
+	}
+	return step, true
+}
+
+// groupCookies returns the cookies that the other profiles of the group learn.
+func (b *builder) groupCookies(rules *profiles.Profile, own string) []string {
+	var names []string
+	for _, p := range b.conf.Profiles {
+		if p == rules || rules.Group == "" || p.Group != rules.Group {
+			continue
+		}
+		for _, s := range p.Chain {
+			if s.By == "cookie" && s.Origin != "client" && s.Name != own && s.Name != "*" && !slices.Contains(names, s.Name) {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}

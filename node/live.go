@@ -1,0 +1,62 @@
+package node
+
+import (
+	"time"
+
+	"casbah/balance"
+	"casbah/persistence"
+	"casbah/profiles"
+	"casbah/route"
+)
+
+// serviceKey names a service: one profile of one pool on one server.
+type serviceKey struct{ pool, profile, server string }
+
+// endpointKey is all that makes two endpoints the same.
+type endpointKey struct {
+	pool, server, target string
+	upstreamTLS          string
+	tls                  profiles.PoolTLS
+	connectTimeout       time.Duration
+}
+
+// live is what outlives a reload: snapshots that mention the same service,
+// endpoint or VIP share it. Only build uses it, one at a time.
+type live struct {
+	servers   balance.Servers
+	services  map[serviceKey]*balance.Service
+	endpoints map[endpointKey]*balance.Endpoint
+	counters  map[string]*route.Counters
+	table     *persistence.Table
+	secret    persistence.Secret
+}
+
+func newLive(table *persistence.Table, secret persistence.Secret) *live {
+	return &live{
+		services:  make(map[serviceKey]*balance.Service),
+		endpoints: make(map[endpointKey]*balance.Endpoint),
+		counters:  make(map[string]*route.Counters),
+		table:     table,
+		secret:    secret,
+	}
+}
+
+// service returns the service of that key, the same one for ever.
+func (l *live) service(k serviceKey) *balance.Service {
+	s := l.services[k]
+	if s == nil {
+		s = &balance.Service{Server: l.servers.Get(k.server), Profile: k.profile}
+		l.services[k] = s
+	}
+	return s
+}
+
+// vipCounters returns the counters of the VIP of that name.
+func (l *live) vipCounters(name string) *route.Counters {
+	c := l.counters[name]
+	if c == nil {
+		c = new(route.Counters)
+		l.counters[name] = c
+	}
+	return c
+}

@@ -1,0 +1,144 @@
+// Package node joins the rest: it builds a snapshot from a configuration, opens
+// the listeners of its VIPs, probes its services, puts a new snapshot in force
+// on reload, and drains on stop. Control and data plane meet in the snapshot
+// and in live counters alone.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"casbah/engine/netconn"
+	"casbah/persistence"
+	"casbah/profiles"
+	"casbah/tlsterm"
+)
+
+// Node is one running casbah. Made by New, set to work by Start.
+type Node struct {
+	log     zerolog.Logger
+	version string
+	started time.Time
+	config  *profiles.Config // as started; Process of it never changes
+	engine  *netconn.Engine
+	access  *accessLog // nil: off
+	tickets *tlsterm.TicketKeys
+	events  events
+
+	reload     sync.Mutex // guards the fields below and serializes Start, Reload and Stop
+	live       *live
+	passphrase []byte
+	entries    map[string]*entry // by VIP name
+	probes     map[serviceKey]*probing
+
+	snap     atomic.Pointer[snapshot]
+	loaded   atomic.Int64          // Unix nanoseconds of the last snapshot
+	mistake  atomic.Pointer[error] // of the last reload; nil: it succeeded
+	stopping atomic.Bool
+	ready    atomic.Bool
+	panics   atomic.Uint64
+
+	background context.Context //nolint:containedctx // the life of probes and look-ups, which Start begins and Stop ends
+	cancel     context.CancelFunc
+	work       sync.WaitGroup
+}
+
+// Options are what a Node takes besides its configuration.
+type Options struct {
+	Log     zerolog.Logger
+	Version string
+}
+
+// New makes a node of a checked configuration: it opens the state directory and
+// the access log, and listens nowhere yet.
+func New(conf *profiles.Config, o Options) (*Node, error) {
+	if err := openStateDir(conf.StateDir); err != nil {
+		return nil, err
+	}
+	secret, err := secretFile(conf.StateDir, "binding.key", len(persistence.Secret{}))
+	if err != nil {
+		return nil, err
+	}
+	passphrase, err := secretFile(conf.StateDir, "cookie.key", 32)
+	if err != nil {
+		return nil, err
+	}
+	access, err := openAccessLog(conf.Log.Access)
+	if err != nil {
+		return nil, err
+	}
+	table := persistence.NewTable(persistence.TableOptions{PerCore: conf.Limits.Bindings})
+	n := &Node{
+		log:        o.Log,
+		version:    o.Version,
+		started:    time.Now(),
+		config:     conf,
+		access:     access,
+		tickets:    tlsterm.NewTicketKeys(),
+		live:       newLive(table, persistence.Secret(secret)),
+		passphrase: passphrase,
+		entries:    make(map[string]*entry),
+		probes:     make(map[serviceKey]*probing),
+	}
+	n.engine = netconn.New(n.engineConfig())
+	n.background, n.cancel = context.WithCancel(context.Background())
+	return n, nil
+}
+
+// Start puts the configuration in force: listeners are open when it returns. On
+// an error nothing is left open.
+func (n *Node) Start(ctx context.Context) error {
+	n.reload.Lock()
+	defer n.reload.Unlock()
+	if err := n.apply(ctx, n.config); err != nil {
+		n.cancel()
+		n.work.Wait()
+		return errors.Join(err, n.closeAccess())
+	}
+	n.work.Go(n.keepResolving)
+	n.work.Go(n.keepRotating)
+	n.ready.Store(true)
+	n.event("start", fmt.Sprintf("casbah %s started with %s on %d cores", n.version, n.config.Path, runtime.GOMAXPROCS(0)))
+	return nil
+}
+
+// Ready reports whether the node takes traffic; it turns false first on stop.
+func (n *Node) Ready() bool { return n.ready.Load() && !n.stopping.Load() }
+
+// event notes something that an administrator may ask about, and logs it.
+func (n *Node) event(kind, text string) {
+	n.events.add(time.Now(), kind, text)
+	n.log.Info().Str("event", kind).Msg(text)
+}
+
+// Addrs returns the addresses that the VIP of that name listens on.
+func (n *Node) Addrs(vip string) []netip.AddrPort {
+	n.reload.Lock()
+	defer n.reload.Unlock()
+	e := n.entries[vip]
+	if e == nil {
+		return nil
+	}
+	var out []netip.AddrPort
+	for _, conf := range e.conf.Listen {
+		if s := e.sockets[conf]; s != nil {
+			out = append(out, s.addr())
+		}
+	}
+	return out
+}
+
+func (n *Node) closeAccess() error {
+	if n.access == nil {
+		return nil
+	}
+	return n.access.stop()
+}

@@ -1,0 +1,105 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"reflect"
+
+	"casbah/balance"
+	"casbah/health"
+	"casbah/profiles"
+)
+
+// probing is one monitor at work.
+type probing struct {
+	plan    plan
+	monitor *health.Monitor
+	cancel  context.CancelFunc
+	done    chan struct{}
+}
+
+// same reports whether the probe at work does what p asks for.
+func (p *plan) same(q *plan) bool {
+	return p.service == q.service && p.endpoint == q.endpoint && p.host == q.host && reflect.DeepEqual(p.probe, q.probe)
+}
+
+// probe starts the monitors of plans and ends those that are not among them.
+// One that goes on as it was is left alone.
+func (n *Node) probe(plans []plan) {
+	wanted := make(map[serviceKey]*plan, len(plans))
+	for i := range plans {
+		wanted[plans[i].key] = &plans[i]
+	}
+	for key, p := range n.probes {
+		if w := wanted[key]; w != nil && w.same(&p.plan) {
+			delete(wanted, key)
+			continue
+		}
+		p.cancel()
+		<-p.done
+		delete(n.probes, key)
+	}
+	for key, w := range wanted {
+		n.probes[key] = n.startProbe(*w)
+	}
+}
+
+func (n *Node) startProbe(w plan) *probing {
+	ctx, cancel := context.WithCancel(n.background)
+	p := &probing{plan: w, cancel: cancel, done: make(chan struct{})}
+	p.monitor = health.NewMonitor(health.Options{
+		Service:  w.service,
+		Probe:    newProbe(&w),
+		Interval: w.probe.Interval,
+		Timeout:  w.probe.Timeout,
+		Rise:     w.probe.Rise,
+		Fall:     w.probe.Fall,
+		OnChange: n.stateChanged,
+	})
+	n.work.Go(func() {
+		defer close(p.done)
+		p.monitor.Run(ctx)
+	})
+	return p
+}
+
+func newProbe(w *plan) health.Probe {
+	switch w.probe.Kind {
+	case "http":
+		return &health.HTTPProbe{
+			Endpoint: w.endpoint, Method: w.probe.Method, Path: w.probe.Path,
+			Host: cmp.Or(w.host, w.endpoint.Target), Expect: w.probe.Expect,
+		}
+	case "tcp":
+		return &health.TCPProbe{Endpoint: w.endpoint}
+	default:
+		return health.NoProbe{}
+	}
+}
+
+// stateChanged tells of a service that came up or went down.
+func (n *Node) stateChanged(c health.Change) {
+	text := fmt.Sprintf("%s on %s is %s, was %s", c.Service.Profile, c.Service.Server.Name, c.To, c.From)
+	if c.Cause != nil {
+		text += ": " + c.Cause.Error()
+	}
+	n.events.add(c.At, "health", text)
+	level := n.log.Info()
+	if c.To == balance.Down {
+		level = n.log.Warn()
+	}
+	level.Str("event", "health").
+		Str("profile", c.Service.Profile).Str("server", c.Service.Server.Name).
+		Stringer("state", c.To).Stringer("before", c.From).AnErr("cause", c.Cause).Send()
+}
+
+// probeText says in a few words what is asked of a service.
+func probeText(p *profiles.Probe) string {
+	switch p.Kind {
+	case "http":
+		return p.Method + " " + p.Path
+	default:
+		return p.Kind
+	}
+}

@@ -1,0 +1,151 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"casbah/profiles"
+	"casbah/route"
+)
+
+// Reload reads the configuration file again and puts it in force. It is checked
+// and built aside: on an error the configuration in force stays. Open
+// connections, bindings and counters survive.
+func (n *Node) Reload(ctx context.Context) error {
+	n.reload.Lock()
+	defer n.reload.Unlock()
+	err := n.reloadFile(ctx)
+	if err != nil {
+		n.mistake.Store(&err)
+		n.events.add(time.Now(), "reload", "reload refused, the configuration in force stays: "+err.Error())
+		return fmt.Errorf("reload: %w", err)
+	}
+	n.mistake.Store(nil)
+	n.event("reload", "configuration reloaded")
+	return nil
+}
+
+func (n *Node) reloadFile(ctx context.Context) error {
+	if n.stopping.Load() {
+		return errors.New("casbah is stopping")
+	}
+	conf, notes, err := profiles.Load(n.config.Path)
+	if err != nil {
+		return err
+	}
+	for _, note := range notes {
+		n.log.Warn().Msg(note.String())
+	}
+	if changed := processChanges(&n.config.Process, &conf.Process); len(changed) > 0 {
+		n.log.Warn().Strs("keys", changed).Msg("these keys take effect when casbah is started again")
+	}
+	conf.Process = n.config.Process
+	return n.apply(ctx, conf)
+}
+
+// processChanges names the keys that differ and that a reload does not change.
+func processChanges(a, b *profiles.Process) []string {
+	var keys []string
+	differ := func(key string, yes bool) {
+		if yes {
+			keys = append(keys, key)
+		}
+	}
+	differ("state_dir", a.StateDir != b.StateDir)
+	differ("engine", a.Engine != b.Engine)
+	differ("loops", a.Loops != b.Loops)
+	differ("drain_timeout", a.DrainTimeout != b.DrainTimeout)
+	differ("log", a.Log != b.Log)
+	differ("limits", a.Limits != b.Limits)
+	differ("admin", a.Admin != b.Admin)
+	return keys
+}
+
+// apply builds the snapshot of conf, opens what it needs, and puts it in force.
+// Everything that can fail comes before anything that changes.
+func (n *Node) apply(ctx context.Context, conf *profiles.Config) error {
+	passphrase := n.passphrase
+	if p := conf.CookiePassphrase.Reveal(); p != "" {
+		passphrase = []byte(p)
+	}
+	snap, err := n.live.build(conf, passphrase)
+	if err != nil {
+		return err
+	}
+	sockets, err := n.open(ctx, snap)
+	if err != nil {
+		return err
+	}
+	n.resolveAll(ctx, snap)
+	n.commit(snap, sockets)
+	return nil
+}
+
+// commit puts snap in force. Nothing in it can fail.
+func (n *Node) commit(snap *snapshot, opened []*socket) {
+	n.live.endpoints = snap.endpoints
+	kept := make(map[string]bool)
+	for _, v := range snap.vips {
+		kept[v.conf.Name] = true
+		n.enter(v)
+	}
+	for name, e := range n.entries {
+		if !kept[name] {
+			e.conf.Listen = nil
+			n.shut(e)
+			delete(n.entries, name)
+		}
+	}
+	for _, s := range opened {
+		n.entries[s.vip].sockets[s.conf] = s
+		n.serve(s)
+	}
+	n.snap.Store(snap)
+	n.loaded.Store(time.Now().UnixNano())
+	n.probe(snap.plans)
+}
+
+// enter puts v in force for the connections of its VIP, and closes the
+// listeners that it no longer names.
+func (n *Node) enter(v *builtVIP) {
+	if n.access != nil {
+		counters := v.route.Counters
+		v.route.Log = func(r *route.Record) {
+			if !n.access.record(r) {
+				counters.Unlogged.Add(1)
+			}
+		}
+	}
+	e := n.entries[v.conf.Name]
+	if e == nil {
+		e = newEntry()
+		n.entries[v.conf.Name] = e
+	}
+	if v.tls != nil {
+		n.tickets.Apply(v.tls)
+	}
+	e.conf = *v.conf
+	e.tls.Store(v.tls)
+	e.current.Store(v.route)
+	n.shut(e)
+	for _, s := range e.sockets {
+		s.listener.SetProxyFrom(v.conf.AcceptProxyFrom)
+	}
+}
+
+// shut closes the listeners of e that its configuration does not name.
+func (n *Node) shut(e *entry) {
+	for addr, s := range e.sockets {
+		if s.kind != e.conf.Type || !slices.Contains(e.conf.Listen, addr) {
+			delete(e.sockets, addr)
+			s.close()
+		}
+	}
+}
+
+// config returns the TLS configuration in force, for GetConfigForClient.
+func (e *entry) config(*tls.ClientHelloInfo) (*tls.Config, error) { return e.tls.Load(), nil }

@@ -1,0 +1,35 @@
+package node
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// resolveAll looks up the servers of snap, all at once. One that cannot be
+// found is logged and looked up again later; its services stay down until then.
+func (n *Node) resolveAll(ctx context.Context, snap *snapshot) {
+	var wg sync.WaitGroup
+	for _, e := range snap.endpoints {
+		wg.Go(func() {
+			if err := resolve(ctx, e); err != nil {
+				n.log.Warn().Err(err).Msg("the address of a server cannot be found")
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// keepResolving looks the servers up again until the node stops.
+func (n *Node) keepResolving() {
+	tick := time.NewTicker(resolveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-n.background.Done():
+			return
+		case <-tick.C:
+			n.resolveAll(n.background, n.snap.Load())
+		}
+	}
+}

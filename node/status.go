@@ -1,0 +1,207 @@
+package node
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"casbah/balance"
+	"casbah/profiles"
+	"casbah/route"
+)
+
+// Status is all that the page and the API show, at one moment.
+type Status struct {
+	Version              string
+	Started, Now, Loaded time.Time
+	Ready, Stopping      bool
+	ConfigPath           string
+	ReloadError          string // why the last reload was refused; empty: it was not
+	VIPs                 []VIPStatus
+	Pools                []PoolStatus
+	Table                TableStatus
+	Events               []Event // newest first
+	Connections          int     // client connections open now
+	ConnectionLimit      int
+	Panics               uint64 // connections ended by a fault of casbah's own
+}
+
+// VIPStatus is one VIP.
+type VIPStatus struct {
+	Name, Type, Pool   string
+	Listen             []string
+	Profiles           []string
+	Up                 bool // a profile has a service that takes traffic
+	Conns              int64
+	Accepted, Requests uint64
+	Status             map[string]uint64 // by "2xx" and so on; "none" is a request without a response
+	In, Out            uint64            // octets from and to clients
+	Refused            map[string]uint64 // by cause
+	Ends               map[string]uint64 // by the way in which requests ended
+	Pins, Unlogged     uint64
+}
+
+// PoolStatus is one pool.
+type PoolStatus struct {
+	Name, Algorithm, UpstreamTLS string
+	Servers                      []ServerStatus
+}
+
+// ServerStatus is one server as a member of a pool.
+type ServerStatus struct {
+	Name, Address string
+	Weight        int
+	Active        int64
+	Requests      uint64
+	Bindings      int
+	Services      []ServiceStatus
+}
+
+// ServiceStatus is one profile on one server.
+type ServiceStatus struct {
+	Profile, State     string
+	Since, LastProbe   time.Time
+	Probe              string // what is asked
+	ProbeError         string // of the last probe; empty: the right answer
+	ProbeTime          time.Duration
+	Active             int64
+	Requests, Failures uint64
+	Latency            time.Duration // moving average of the time to the first response octet
+}
+
+// TableStatus is the persistence table.
+type TableStatus struct {
+	Bindings, Capacity, Unconfirmed int
+	Evictions, Refusals             uint64
+	Oldest                          time.Duration // since the binding unused for longest was used
+	Bytes                           int64
+}
+
+// Status returns how the node is now.
+func (n *Node) Status() Status {
+	n.reload.Lock()
+	defer n.reload.Unlock()
+	now := time.Now()
+	snap := n.snap.Load()
+	s := Status{
+		Version: n.version, Started: n.started, Now: now,
+		Ready: n.Ready(), Stopping: n.stopping.Load(),
+		ConfigPath:  n.config.Path,
+		Events:      n.events.newest(),
+		Connections: n.engine.Open(), ConnectionLimit: n.config.Limits.Connections,
+		Panics: n.panics.Load(),
+	}
+	if err := n.mistake.Load(); err != nil {
+		s.ReloadError = (*err).Error()
+	}
+	if snap == nil {
+		return s
+	}
+	s.Loaded = time.Unix(0, n.loaded.Load())
+	table := n.live.table.Stats(now.UnixNano())
+	s.Table = TableStatus{
+		Bindings: table.Bindings, Capacity: table.Capacity, Unconfirmed: table.Unconfirmed,
+		Evictions: table.Evictions, Refusals: table.Refusals, Oldest: table.Oldest, Bytes: table.Bytes,
+	}
+	for _, v := range snap.vips {
+		s.VIPs = append(s.VIPs, n.vipStatus(v))
+	}
+	for i := range snap.config.Pools {
+		s.Pools = append(s.Pools, n.poolStatus(snap, &snap.config.Pools[i], table.ByServer))
+	}
+	return s
+}
+
+func (n *Node) vipStatus(v *builtVIP) VIPStatus {
+	c := v.route.Counters
+	s := VIPStatus{
+		Name: v.conf.Name, Type: v.conf.Type, Pool: v.conf.Pool, Profiles: v.conf.Profiles,
+		Up:    vipUp(v.route),
+		Conns: c.Conns.Load(), Accepted: c.Accepted.Load(), Requests: c.Requests.Load(),
+		In: c.In.Load(), Out: c.Out.Load(), Pins: c.Pins.Load(), Unlogged: c.Unlogged.Load(),
+		Status: make(map[string]uint64), Refused: make(map[string]uint64), Ends: make(map[string]uint64),
+	}
+	for _, socket := range n.entries[v.conf.Name].sockets {
+		s.Listen = append(s.Listen, socket.addr().String())
+	}
+	slices.Sort(s.Listen)
+	for i := range c.Status {
+		word := "none"
+		if i > 0 {
+			word = fmt.Sprintf("%dxx", i)
+		}
+		s.Status[word] = c.Status[i].Load()
+	}
+	for i := range c.Refused {
+		s.Refused[route.Cause(i).String()] = c.Refused[i].Load()
+	}
+	for i := range c.Ends {
+		s.Ends[route.End(i).String()] = c.Ends[i].Load()
+	}
+	return s
+}
+
+// poolStatus tells of the services that the snapshot probes in the pool.
+func (n *Node) poolStatus(snap *snapshot, conf *profiles.Pool, bindings map[balance.ServerID]int) PoolStatus {
+	s := PoolStatus{Name: conf.Name, Algorithm: conf.Algorithm, UpstreamTLS: conf.UpstreamTLS}
+	for _, name := range conf.Servers {
+		i := slices.IndexFunc(snap.config.Servers, func(c profiles.Server) bool { return c.Name == name })
+		live := n.live.servers.Get(name)
+		server := ServerStatus{
+			Name: name, Address: targetOf(conf, &snap.config.Servers[i]), Weight: snap.config.Servers[i].Weight,
+			Active: live.Active.Load(), Requests: live.Requests.Load(), Bindings: bindings[live.ID],
+		}
+		for j := range snap.plans {
+			if p := &snap.plans[j]; p.key.pool == conf.Name && p.key.server == name {
+				server.Services = append(server.Services, n.serviceStatus(p))
+			}
+		}
+		s.Servers = append(s.Servers, server)
+	}
+	return s
+}
+
+func (n *Node) serviceStatus(p *plan) ServiceStatus {
+	s := ServiceStatus{
+		Profile: p.key.profile, State: p.service.State().String(), Since: p.service.Since(),
+		Probe:  probeText(&p.probe),
+		Active: p.service.Active.Load(), Requests: p.service.Requests.Load(), Failures: p.service.Failures.Load(),
+		Latency: p.service.Latency(),
+	}
+	if probing := n.probes[p.key]; probing != nil {
+		if r, ok := probing.monitor.LastResult(); ok {
+			s.LastProbe, s.ProbeTime = r.At, r.Took
+			if r.Err != nil {
+				s.ProbeError = cmp.Or(r.Err.Error(), "no answer")
+			}
+		}
+	}
+	return s
+}
+
+// VIPUp reports whether any profile of the VIP has a service that takes
+// traffic; known is false for a name that is no VIP's.
+func (n *Node) VIPUp(name string) (up, known bool) {
+	snap := n.snap.Load()
+	if snap == nil {
+		return false, false
+	}
+	for _, v := range snap.vips {
+		if v.conf.Name == name {
+			return vipUp(v.route), true
+		}
+	}
+	return false, false
+}
+
+// vipUp reports whether any profile of v has a service up. A VIP that serves
+// OWA and not EAS is worth keeping: moving it away would stop OWA as well.
+func vipUp(v *route.VIP) bool {
+	for _, p := range v.Profiles {
+		if p.Up() {
+			return true
+		}
+	}
+	return false
+}

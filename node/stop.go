@@ -1,0 +1,46 @@
+package node
+
+import (
+	"context"
+	"time"
+)
+
+// killGrace is how long connections get to go once they are told to.
+const killGrace = 2 * time.Second
+
+// Stop ends the node: it turns not ready, closes its listeners, lets open
+// requests finish for at most drain, closes what is left, and flushes the log.
+func (n *Node) Stop(drain time.Duration) {
+	n.stopping.Store(true)
+	n.reload.Lock()
+	defer n.reload.Unlock()
+	begun := time.Now()
+	n.event("stop", "stopping: listeners close, open requests may finish")
+	for _, e := range n.entries {
+		e.conf.Listen = nil
+		n.shut(e)
+	}
+	n.engine.Drain()
+	if left := n.wait(drain); left > 0 {
+		n.log.Warn().Int("connections", left).Dur("after", time.Since(begun)).
+			Msg("the drain timeout is over: open connections are closed")
+		n.engine.Kill()
+		n.wait(killGrace)
+	}
+	n.cancel()
+	n.work.Wait()
+	if err := n.closeAccess(); err != nil {
+		n.log.Error().Err(err).Msg("the access log cannot be closed")
+	}
+	n.log.Info().Dur("took", time.Since(begun)).Msg("stopped")
+}
+
+// wait returns when no connection is open or limit is over, and how many are left.
+func (n *Node) wait(limit time.Duration) int {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if n.engine.Wait(ctx) == nil {
+		return 0
+	}
+	return n.engine.Open()
+}
