@@ -1,0 +1,88 @@
+// Package admin is the operator's door: the page, the health answers for routers
+// and the JSON API, on a listener of its own.
+//
+//	GET  /                    the page; /style.css, /page.js and /icon.svg belong to it
+//	GET  /healthz             200 while the process runs
+//	GET  /readyz              200 while it takes traffic, 503 once it stops
+//	GET  /healthz/vip/{name}  200 while the VIP has a server up, 503 if not, 404 if there is no such VIP
+//	GET  /api/v1/status       what runs, as JSON: type Status, whose names are stable
+//	GET  /api/v1/events       the page's live part as server-sent events, every two seconds
+//	POST /api/v1/reload       take the configuration file anew; 422 with {"error"} if it is refused
+//
+// Who may ask:
+//
+//   - Health answers are open: they tell what a connection to the VIP tells, and
+//     routers cannot carry a token.
+//   - Other reads are open on loopback. Elsewhere they need the token, as
+//     "Authorization: Bearer", or as the password of Basic, which a browser
+//     asks for.
+//   - Changes need the token as Bearer, everywhere: a browser never adds that by
+//     itself, so no foreign page can cause a change.
+//   - On loopback the Host must name this machine, so that a foreign page whose
+//     name is bound to 127.0.0.1 (DNS rebinding) reads nothing.
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+
+	"casbah/node"
+)
+
+// Source is what the handler shows and changes: a *node.Node.
+type Source interface {
+	// Status returns what the node is and does now.
+	Status() node.Status
+	// VIPUp reports whether the VIP has a server up, and whether there is one of that name.
+	VIPUp(name string) (up, known bool)
+	// Ready reports whether the node takes traffic.
+	Ready() bool
+	// Reload takes the configuration file anew, or says why not and keeps the old one.
+	Reload(ctx context.Context) error
+}
+
+// Options say who may use a Handler.
+type Options struct {
+	// Token is the secret that changes need, and reads off loopback. Empty:
+	// changes are refused, and off loopback reads as well.
+	Token string
+	// Loopback says that the listener's address is a loopback address.
+	Loopback bool
+	// Host is the host of [admin] listen; on loopback a request may name it
+	// besides localhost and loopback addresses.
+	Host string
+}
+
+// Handler answers on the admin listener.
+type Handler struct {
+	source  Source
+	options Options
+	token   [sha256.Size]byte // of Options.Token
+	past    history
+	live    stream
+	root    http.Handler
+}
+
+// New returns the handler for n. Run, which Serve calls, makes its rates and
+// its live page.
+func New(n Source, o Options) *Handler {
+	h := &Handler{source: n, options: o, token: sha256.Sum256([]byte(o.Token))}
+	h.live.init()
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", h.read(h.page))
+	for _, name := range []string{"style.css", "page.js", "icon.svg"} {
+		mux.Handle("GET /"+name, h.read(asset(name)))
+	}
+	mux.HandleFunc("GET /healthz", h.health)
+	mux.HandleFunc("GET /readyz", h.ready)
+	mux.HandleFunc("GET /healthz/vip/{name}", h.vip)
+	mux.Handle("GET /api/v1/status", h.read(h.status))
+	mux.Handle("GET /api/v1/events", h.read(h.events))
+	mux.Handle("POST /api/v1/reload", h.change(h.reload))
+	h.root = secured(h.local(http.NewCrossOriginProtection().Handler(mux)))
+	return h
+}
+
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.root.ServeHTTP(w, r) }

@@ -1,0 +1,64 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"casbah/node"
+)
+
+var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+
+// fake is a Source whose answers a test sets.
+type fake struct {
+	status   func() node.Status
+	notReady bool
+	refuse   error // what Reload answers
+	reloads  atomic.Int32
+}
+
+var errMistake = errors.New("casbah.toml:3:1: unknown key")
+
+func (f *fake) Status() node.Status { return f.status() }
+
+func (f *fake) Ready() bool { return !f.notReady }
+
+func (f *fake) VIPUp(name string) (up, known bool) {
+	return name == "mail", name == "mail" || name == "dead"
+}
+
+func (f *fake) Reload(context.Context) error {
+	f.reloads.Add(1)
+	return f.refuse
+}
+
+// newFake has one VIP and one server, on which owa is down.
+func newFake() *fake {
+	st := node.Status{
+		Version: "1.0.0", Started: noon.Add(-time.Hour), Now: noon, Loaded: noon.Add(-time.Minute), Ready: true,
+		ConfigPath: "casbah.toml", Connections: 3, ConnectionLimit: 100, Panics: 1,
+		VIPs: []node.VIPStatus{{
+			Name: "mail", Type: "https", Pool: "cas", Listen: []string{"192.0.2.10:443"}, Profiles: []string{"owa", "eas"}, Up: true,
+			Conns: 3, Accepted: 9, Requests: 40, Status: map[string]uint64{"2xx": 39, "3xx": 0, "none": 1}, In: 1000, Out: 2000,
+			Refused: map[string]uint64{"path": 2, "tls": 0}, Ends: map[string]uint64{"done": 40}, Pins: 1, Unlogged: 5,
+		}},
+		Pools: []node.PoolStatus{{
+			Name: "cas", Algorithm: "least_conn", UpstreamTLS: "off",
+			Servers: []node.ServerStatus{{
+				Name: "cas1", Address: "192.0.2.11:80", Weight: 100, Active: 2, Requests: 40, Bindings: 7,
+				Services: []node.ServiceStatus{
+					{
+						Profile: "owa", State: "down", Since: noon.Add(-time.Minute), LastProbe: noon.Add(-time.Second), Probe: "GET /owa/",
+						ProbeError: "got 503", ProbeTime: 1500 * time.Microsecond, Requests: 30, Failures: 2, Latency: 20 * time.Millisecond,
+					},
+					{Profile: "eas", State: "up", Active: 2, Requests: 10},
+				},
+			}},
+		}},
+		Table:  node.TableStatus{Bindings: 7, Capacity: 1000, Unconfirmed: 1, Evictions: 2, Refusals: 3, Oldest: 90 * time.Second, Bytes: 24000},
+		Events: []node.Event{{At: noon.Add(-time.Minute), Kind: "service", Text: "owa on cas1: up -> down"}},
+	}
+	return &fake{status: func() node.Status { return st }}
+}

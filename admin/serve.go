@@ -1,0 +1,72 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	maxConns  = 256             // on the admin listener; one more is closed
+	stopGrace = 3 * time.Second // for requests in flight when the listener closes
+)
+
+// Serve answers on ln, which it closes, until ctx ends; it returns when all it
+// started has ended. A node that stops keeps serving until it has drained, so
+// that routers see /readyz fail.
+func Serve(ctx context.Context, ln net.Listener, h *Handler) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	srv := server(h)
+	var running sync.WaitGroup
+	running.Go(func() { h.Run(ctx) })
+	failed := make(chan error, 1)
+	running.Go(func() { failed <- srv.Serve(ln) })
+	var err error
+	select {
+	case err = <-failed:
+		err = fmt.Errorf("admin: %w", err)
+		cancel()
+	case <-ctx.Done():
+		stop(ctx, srv)
+	}
+	running.Wait()
+	return err
+}
+
+// server has a limit on everything that a client may do slowly.
+func server(h http.Handler) *http.Server {
+	var open atomic.Int64
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second, // an event stream sets its own, frame by frame
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ConnState: func(c net.Conn, s http.ConnState) {
+			switch s {
+			case http.StateNew:
+				if open.Add(1) > maxConns {
+					_ = c.Close() // the server notices at its first read
+				}
+			case http.StateClosed, http.StateHijacked:
+				open.Add(-1)
+			default:
+			}
+		},
+	}
+}
+
+// stop lets requests in flight end, up to stopGrace.
+func stop(ctx context.Context, srv *http.Server) {
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+	defer cancel()
+	if srv.Shutdown(grace) != nil {
+		_ = srv.Close() // grace is over: what is still open is cut
+	}
+}

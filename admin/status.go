@@ -1,0 +1,170 @@
+package admin
+
+import (
+	"time"
+
+	"casbah/node"
+)
+
+// Status is the answer of /api/v1/status. Names do not change; new ones may
+// come. Times are RFC 3339 and left out where the thing never happened, times
+// taken are in seconds, sizes in octets, and counters run since start.
+type Status struct {
+	Version         string    `json:"version"`
+	Started         time.Time `json:"started"`
+	Now             time.Time `json:"now"`
+	Ready           bool      `json:"ready"`
+	Stopping        bool      `json:"stopping"`
+	ConfigPath      string    `json:"config_path"`
+	Loaded          time.Time `json:"loaded,omitzero"`        // when the configuration in force was taken
+	ReloadError     string    `json:"reload_error,omitempty"` // why the last reload was refused
+	Connections     int       `json:"connections"`            // of clients, open now
+	ConnectionLimit int       `json:"connection_limit"`       // 0: none
+	VIPs            []VIP     `json:"vips"`
+	Pools           []Pool    `json:"pools"`
+	Table           Table     `json:"table"`
+	Events          []Event   `json:"events"` // newest first
+	Panics          uint64    `json:"panics"` // connections ended by a fault of casbah's own
+}
+
+// VIP is a virtual service in Status.
+type VIP struct {
+	Name        string            `json:"name"`
+	Type        string            `json:"type"`
+	Pool        string            `json:"pool"`
+	Listen      []string          `json:"listen"`
+	Profiles    []string          `json:"profiles"`
+	Up          bool              `json:"up"`
+	Connections int64             `json:"connections"` // open now
+	Accepted    uint64            `json:"accepted"`    // connections
+	Requests    uint64            `json:"requests"`
+	Status      map[string]uint64 `json:"status"` // by hundreds: "2xx"
+	In          uint64            `json:"in_octets"`
+	Out         uint64            `json:"out_octets"`
+	Refused     map[string]uint64 `json:"refused"` // by cause
+	Ends        map[string]uint64 `json:"ends"`    // by how requests ended
+	Pins        uint64            `json:"pins"`
+	Unlogged    uint64            `json:"unlogged"` // access records dropped
+}
+
+// Pool is a CAS array in Status.
+type Pool struct {
+	Name        string   `json:"name"`
+	Algorithm   string   `json:"algorithm"`
+	UpstreamTLS string   `json:"upstream_tls"`
+	Servers     []Server `json:"servers"`
+}
+
+// Server is a member of a pool in Status.
+type Server struct {
+	Name     string    `json:"name"`
+	Address  string    `json:"address"`
+	Weight   int       `json:"weight"`
+	Active   int64     `json:"active"` // requests and relayed connections open now
+	Requests uint64    `json:"requests"`
+	Bindings int       `json:"bindings"`
+	Services []Service `json:"services"`
+}
+
+// Service is a profile on a server in Status.
+type Service struct {
+	Profile    string    `json:"profile"`
+	State      string    `json:"state"` // up, down, drain, maintenance, unknown
+	Since      time.Time `json:"since,omitzero"`
+	LastProbe  time.Time `json:"last_probe,omitzero"`
+	Probe      string    `json:"probe"` // what is asked
+	ProbeTime  float64   `json:"probe_seconds"`
+	ProbeError string    `json:"probe_error,omitempty"` // of the last probe
+	Active     int64     `json:"active"`
+	Requests   uint64    `json:"requests"`
+	Failures   uint64    `json:"failures"`
+	Latency    float64   `json:"latency_seconds"` // moving average to the first response octet
+}
+
+// Table is the binding table in Status.
+type Table struct {
+	Bindings    int     `json:"bindings"`
+	Capacity    int     `json:"capacity"`
+	Unconfirmed int     `json:"unconfirmed"`
+	Evictions   uint64  `json:"evictions"`
+	Refusals    uint64  `json:"refusals"`
+	Oldest      float64 `json:"oldest_seconds"` // since the binding unused for longest was used
+	Memory      int64   `json:"memory_octets"`
+}
+
+// Event is one thing that happened, in Status.
+type Event struct {
+	At   time.Time `json:"at"`
+	Kind string    `json:"kind"`
+	Text string    `json:"text"`
+}
+
+// statusOf gives the node's status its stable names.
+func statusOf(st *node.Status) *Status {
+	s := &Status{
+		Version: st.Version, Started: st.Started, Now: st.Now, Loaded: st.Loaded, Ready: st.Ready, Stopping: st.Stopping,
+		ConfigPath: st.ConfigPath, ReloadError: st.ReloadError, Connections: st.Connections, ConnectionLimit: st.ConnectionLimit, Panics: st.Panics,
+		VIPs: make([]VIP, 0, len(st.VIPs)), Pools: make([]Pool, 0, len(st.Pools)), Events: make([]Event, 0, len(st.Events)),
+		Table: Table{
+			Bindings: st.Table.Bindings, Capacity: st.Table.Capacity, Unconfirmed: st.Table.Unconfirmed,
+			Evictions: st.Table.Evictions, Refusals: st.Table.Refusals,
+			Oldest: st.Table.Oldest.Seconds(), Memory: st.Table.Bytes,
+		},
+	}
+	for i := range st.VIPs {
+		s.VIPs = append(s.VIPs, vipOf(&st.VIPs[i]))
+	}
+	for i := range st.Pools {
+		s.Pools = append(s.Pools, poolOf(&st.Pools[i]))
+	}
+	for _, e := range st.Events {
+		s.Events = append(s.Events, Event{At: e.At, Kind: e.Kind, Text: e.Text})
+	}
+	return s
+}
+
+func vipOf(v *node.VIPStatus) VIP {
+	return VIP{
+		Name: v.Name, Type: v.Type, Pool: v.Pool, Listen: list(v.Listen), Profiles: list(v.Profiles), Up: v.Up,
+		Connections: v.Conns, Accepted: v.Accepted, Requests: v.Requests, Status: counts(v.Status), In: v.In, Out: v.Out,
+		Refused: counts(v.Refused), Ends: counts(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged,
+	}
+}
+
+func poolOf(p *node.PoolStatus) Pool {
+	pool := Pool{Name: p.Name, Algorithm: p.Algorithm, UpstreamTLS: p.UpstreamTLS, Servers: make([]Server, 0, len(p.Servers))}
+	for i := range p.Servers {
+		s := &p.Servers[i]
+		server := Server{
+			Name: s.Name, Address: s.Address, Weight: s.Weight, Active: s.Active, Requests: s.Requests,
+			Bindings: s.Bindings, Services: make([]Service, 0, len(s.Services)),
+		}
+		for j := range s.Services {
+			server.Services = append(server.Services, serviceOf(&s.Services[j]))
+		}
+		pool.Servers = append(pool.Servers, server)
+	}
+	return pool
+}
+
+func serviceOf(s *node.ServiceStatus) Service {
+	return Service{
+		Profile: s.Profile, State: s.State, Since: s.Since, LastProbe: s.LastProbe, Probe: s.Probe, ProbeTime: s.ProbeTime.Seconds(),
+		ProbeError: s.ProbeError, Active: s.Active, Requests: s.Requests, Failures: s.Failures, Latency: s.Latency.Seconds(),
+	}
+}
+
+// list and counts keep null out of the answer: a reader loops over them.
+func list(words []string) []string {
+	if words == nil {
+		return []string{}
+	}
+	return words
+}
+
+func counts(m map[string]uint64) map[string]uint64 {
+	if m == nil {
+		return map[string]uint64{}
+	}
+	return m
+}

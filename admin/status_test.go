@@ -1,0 +1,59 @@
+package admin
+
+import (
+	"encoding/json"
+	"regexp"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"casbah/node"
+)
+
+// The names of the JSON status are a promise.
+func TestStatusJSON(t *testing.T) {
+	w := ask{method: "GET", path: "/api/v1/status"}.of(New(newFake(), Options{Loopback: true}))
+	var got any
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	var want any
+	if err := json.Unmarshal([]byte(statusWant), &want); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+}
+
+const statusWant = `{
+	"version": "1.0.0", "started": "2026-03-04T11:00:00Z", "now": "2026-03-04T12:00:00Z", "loaded": "2026-03-04T11:59:00Z",
+	"ready": true, "stopping": false, "config_path": "casbah.toml", "connections": 3, "connection_limit": 100, "panics": 1,
+	"vips": [{
+		"name": "mail", "type": "https", "pool": "cas", "listen": ["192.0.2.10:443"], "profiles": ["owa", "eas"], "up": true,
+		"connections": 3, "accepted": 9, "requests": 40, "status": {"2xx": 39, "3xx": 0, "none": 1}, "in_octets": 1000, "out_octets": 2000,
+		"refused": {"path": 2, "tls": 0}, "ends": {"done": 40}, "pins": 1, "unlogged": 5
+	}],
+	"pools": [{"name": "cas", "algorithm": "least_conn", "upstream_tls": "off", "servers": [{
+		"name": "cas1", "address": "192.0.2.11:80", "weight": 100, "active": 2, "requests": 40, "bindings": 7, "services": [
+			{"profile": "owa", "state": "down", "since": "2026-03-04T11:59:00Z", "last_probe": "2026-03-04T11:59:59Z", "probe": "GET /owa/",
+			 "probe_seconds": 0.0015, "probe_error": "got 503", "active": 0, "requests": 30, "failures": 2, "latency_seconds": 0.02},
+			{"profile": "eas", "state": "up", "probe": "", "probe_seconds": 0, "active": 2, "requests": 10, "failures": 0, "latency_seconds": 0}
+		]}]}],
+	"table": {"bindings": 7, "capacity": 1000, "unconfirmed": 1, "evictions": 2, "refusals": 3, "oldest_seconds": 90, "memory_octets": 24000},
+	"events": [{"at": "2026-03-04T11:59:00Z", "kind": "service", "text": "owa on cas1: up -> down"}]
+}`
+
+// A reader loops over lists and maps without looking for null.
+func TestStatusHasNoNull(t *testing.T) {
+	empty := &node.Status{VIPs: make([]node.VIPStatus, 1), Pools: []node.PoolStatus{{Servers: make([]node.ServerStatus, 1)}}}
+	for _, st := range []*node.Status{{}, empty} {
+		text, err := json.Marshal(statusOf(st))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := regexp.MustCompile(`"[a-z_]+":null`).Find(text); m != nil {
+			t.Errorf("status holds %s", m)
+		}
+	}
+}

@@ -1,0 +1,212 @@
+package page_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"casbah/health/page"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func render(t *testing.T, v *page.View) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := page.Render(&b, v); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestRenderGolden(t *testing.T) {
+	mixed := sample()
+	set(mixed, 1, 0, page.Down, "got 503, want one of 200, 302, 401")
+	set(mixed, 1, 1, page.Drain, "")
+	set(mixed, 0, 2, page.Maintenance, "")
+	set(mixed, 1, 2, page.Unknown, "")
+	mixed.ReloadError = "casbah.toml:3:1: unknown key"
+	for name, v := range map[string]*page.View{"well": sample(), "mixed": mixed, "empty": {Now: noon, Started: noon}} {
+		t.Run(name, func(t *testing.T) {
+			golden := filepath.Join("testdata", name+".html")
+			got := render(t, v)
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+				t.Errorf("Render() differs from %s (-want +got):\n%s", golden, diff)
+			}
+		})
+	}
+}
+
+// A state is told by its word and its shape; colour comes on top.
+func TestEveryStateHasWordAndShape(t *testing.T) {
+	shapes := make(map[string]page.State)
+	for _, st := range []page.State{page.Up, page.Down, page.Drain, page.Maintenance, page.Unknown} {
+		t.Run(string(st), func(t *testing.T) {
+			v := sample()
+			set(v, 0, 0, st, "")
+			got := render(t, v)
+			use := `<svg class="shape" aria-hidden="true"><use href="#s-` + string(st) + `"/></svg>` + string(st) + `</span><small>`
+			if !strings.Contains(got, use) {
+				t.Errorf("the matrix lacks %s", use)
+			}
+			symbol := regexp.MustCompile(`<symbol id="s-` + string(st) + `"[^>]*>(.*)</symbol>`).FindStringSubmatch(got)
+			if symbol == nil {
+				t.Fatalf("no shape for %s", st)
+			}
+			if other, taken := shapes[symbol[1]]; taken {
+				t.Errorf("%s has the shape of %s", st, other)
+			}
+			shapes[symbol[1]] = st
+		})
+	}
+}
+
+func TestStrangeStateIsShownAsUnknown(t *testing.T) {
+	v := sample()
+	set(v, 0, 0, "confused", "")
+	if got := render(t, v); strings.Contains(got, "confused") || !strings.Contains(got, "owa on cas1: unknown") {
+		t.Error("a state that the page does not know is not shown as unknown")
+	}
+}
+
+// Probe errors and names come from elsewhere: none of it may become markup.
+func TestEverythingIsEscaped(t *testing.T) {
+	const evil = `"><script>alert(1)</script><img src=x onerror='x'>`
+	v := sample()
+	v.Version, v.Config, v.ReloadError = evil, evil, evil
+	v.Events[0].Kind, v.Events[0].Text = evil, evil
+	p := &v.VIPs[0]
+	p.Name, p.Type, p.Pool, p.Listen, p.Profiles = evil, evil, evil, []string{evil}, []string{evil}
+	p.Answers[0].Name, p.Refused[0].Name, p.Ends[0].Name = evil, evil, evil
+	v.Pools[0].Name, v.Pools[0].Algorithm, v.Pools[0].UpstreamTLS = evil, evil, evil
+	v.Pools[0].Servers[0].Name, v.Pools[0].Servers[0].Address = evil, evil
+	set(v, 0, 0, page.Down, evil)
+	v.Pools[0].Servers[0].Services[0].Profile, v.Pools[0].Servers[0].Services[0].Probe = evil, evil
+	set(v, 0, 1, evil, evil)
+	got := render(t, v)
+	for _, bad := range []string{"<script>", "<img src=x", "onerror='"} {
+		if strings.Contains(got, bad) {
+			t.Errorf("the page contains %s", bad)
+		}
+	}
+	if n := strings.Count(got, "&lt;script&gt;"); n < 15 {
+		t.Errorf("the text is shown %d times; want it at each of its places", n)
+	}
+}
+
+// The page is served with a policy that forbids inline code and style and
+// foreign files.
+func TestPageKeepsItsPolicy(t *testing.T) {
+	v := sample()
+	set(v, 0, 0, page.Down, "gone")
+	got := render(t, v)
+	for _, re := range []string{`\sstyle=`, `<style`, `\son[a-z]+=`, `<script[^>]*>[^<]`, `javascript:`, `(href|src)="[^/#]`, `(href|src)="//`} {
+		if m := regexp.MustCompile(re).FindString(got); m != "" {
+			t.Errorf("the page contains %q", m)
+		}
+	}
+	for _, name := range []string{"style.css", "page.js", "icon.svg"} {
+		if !strings.Contains(got, `"/`+name+`"`) {
+			t.Errorf("the page does not refer to %s", name)
+		}
+		data, err := page.Asset(name)
+		if err != nil {
+			t.Error(err)
+		}
+		if m := regexp.MustCompile(`(https?:)?//[a-z]+\.`).Find(bytes.ReplaceAll(data, []byte("http://www.w3.org/2000/svg"), nil)); m != nil {
+			t.Errorf("%s refers to %s", name, m)
+		}
+	}
+	if _, err := page.Asset("page.html"); err == nil {
+		t.Error("Asset(page.html) gives the template away")
+	}
+}
+
+func TestPageWorksWithoutScript(t *testing.T) {
+	if got := render(t, sample()); !strings.Contains(got, `<noscript><meta http-equiv="refresh"`) {
+		t.Error("without script the page stands still")
+	}
+}
+
+func TestIDsAreUnique(t *testing.T) {
+	v := sample()
+	v.Pools = append(v.Pools, v.Pools[0])
+	seen := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`\sid="([^"]*)"`).FindAllStringSubmatch(render(t, v), -1) {
+		if seen[m[1]] {
+			t.Errorf("id %s is there twice", m[1])
+		}
+		seen[m[1]] = true
+	}
+	if len(seen) < 12 {
+		t.Errorf("%d ids; want one for each card at least", len(seen))
+	}
+}
+
+func TestProfileOfAnotherPoolIsNotServed(t *testing.T) {
+	v := sample()
+	other := page.Pool{Name: "edge", Servers: []page.Server{{Name: "edge1", Services: []page.Service{{Profile: "oab", State: page.Up}}}}}
+	v.Pools = append(v.Pools, other)
+	// Two servers lack oab, one lacks the three others.
+	if n := strings.Count(render(t, v), "<span>not served</span>"); n != 5 {
+		t.Errorf("%d cells are not served; want 5", n)
+	}
+}
+
+func TestRenderLiveIsInThePage(t *testing.T) {
+	var live bytes.Buffer
+	if err := page.RenderLive(&live, sample()); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(render(t, sample()), `<div id="live">`+live.String()+`</div>`) {
+		t.Error("RenderLive is not what #live of Render holds")
+	}
+}
+
+func TestEventsAreBounded(t *testing.T) {
+	v := sample()
+	for range 100 {
+		v.Events = append(v.Events, page.Event{At: noon, Kind: "service", Text: "flapping"})
+	}
+	if n := strings.Count(render(t, v), "flapping"); n >= 100 || n < 10 {
+		t.Errorf("%d of 100 events are shown", n)
+	}
+}
+
+// No field has room for a secret.
+func TestViewHoldsNoSecret(t *testing.T) {
+	forbidden := regexp.MustCompile(`(?i)token|secret|password|passphrase|cookie|key|user|authorization`)
+	var walk func(reflect.Type, string)
+	walk = func(typ reflect.Type, path string) {
+		for typ.Kind() == reflect.Slice {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct || typ.PkgPath() != reflect.TypeFor[page.View]().PkgPath() {
+			return
+		}
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			if forbidden.MatchString(f.Name) {
+				t.Errorf("%s.%s", path, f.Name)
+			}
+			walk(f.Type, path+"."+f.Name)
+		}
+	}
+	walk(reflect.TypeFor[page.View](), "View")
+}

@@ -1,0 +1,117 @@
+package page
+
+import (
+	"fmt"
+	"slices"
+)
+
+// level is how bad a thing is; it picks the shape and colour that go with its words.
+type level string
+
+const (
+	fine level = "ok"
+	note level = "note" // somebody wanted it, or it passes by itself
+	warn level = "warn" // mail works, but not on everything
+	bad  level = "bad"  // somebody cannot work
+)
+
+// verdict answers "is mail working, and if not, where?".
+type verdict struct {
+	Level    level
+	Headline string
+	Findings []finding // what stands behind the headline, worst first
+	More     int       // findings left out
+}
+
+// finding is one line under the headline.
+type finding struct {
+	Level  level
+	State  State // of the services that it is about; empty: about casbah itself
+	Text   string
+	Detail string // what the probe, or the reload, said
+}
+
+// maxFindings keeps the matrix on the first screen.
+const maxFindings = 8
+
+// fullAt is the share of a limit at which the page speaks up, in percent.
+const fullAt = 90
+
+// judge sums the view up.
+func judge(v *View) verdict {
+	s := surveyOf(v)
+	lvl, headline := s.headline(v)
+	vd := verdict{Level: lvl, Headline: headline, Findings: append(s.findings(v.Now), processFindings(v)...)}
+	slices.SortStableFunc(vd.Findings, func(a, b finding) int { return severity(b.Level) - severity(a.Level) })
+	if n := len(vd.Findings); n > maxFindings {
+		vd.Findings, vd.More = vd.Findings[:maxFindings], n-maxFindings
+	}
+	return vd
+}
+
+// severity orders levels.
+func severity(l level) int { return slices.Index([]level{fine, note, warn, bad}, l) }
+
+// headline is the one sentence for who looks once.
+func (s *survey) headline(v *View) (level, string) {
+	lost, unserved := s.lost(), unservedVIPs(v)
+	switch {
+	case v.Stopping:
+		return warn, "casbah is stopping: open requests are finished, new ones refused."
+	case len(v.VIPs) == 0:
+		return warn, "Nothing to serve: no VIP is configured."
+	case s.silent():
+		return note, "Starting: the first probes are under way."
+	case len(lost) > 0 && len(lost) == len(s.protocols):
+		return bad, "Mail is not working: no server is up."
+	case len(lost) > 0:
+		return bad, "No server for " + enumerate(lost) + "; the rest of mail is working."
+	case len(unserved) > 0:
+		return bad, "No server for VIP " + enumerate(unserved) + "."
+	case s.count[Down] > 0:
+		return warn, "Mail is working, but " + s.where(Down, "down") + "."
+	case v.ReloadError != "":
+		return warn, "Mail is working, with the old configuration: the new one was refused."
+	case s.count[Maintenance] > 0:
+		return fine, "Mail is working; " + s.where(Maintenance, "in maintenance") + "."
+	case s.count[Drain] > 0:
+		return fine, "Mail is working; " + s.where(Drain, "draining") + "."
+	default:
+		return fine, fmt.Sprintf("All well: %s on %s.", plural(len(s.protocols), "protocol"), plural(len(s.servers), "server"))
+	}
+}
+
+// unservedVIPs names the VIPs that have no server up.
+func unservedVIPs(v *View) []string {
+	var names []string
+	for i := range v.VIPs {
+		if !v.VIPs[i].Up {
+			names = append(names, v.VIPs[i].Name)
+		}
+	}
+	return names
+}
+
+// processFindings are about casbah itself rather than a server.
+func processFindings(v *View) []finding {
+	var fs []finding
+	if v.ReloadError != "" {
+		fs = append(fs, finding{Level: warn, Text: "The last reload was refused; the configuration from before is in force.", Detail: v.ReloadError})
+	}
+	if full(v.Conns, v.ConnLimit) {
+		text := fmt.Sprintf("%s connections are open, of %s allowed.", count(v.Conns), count(v.ConnLimit))
+		fs = append(fs, finding{Level: warn, Text: text})
+	}
+	if full(v.Table.Bindings, v.Table.Capacity) {
+		text := fmt.Sprintf("The table holds %s bindings, of %s possible.", count(v.Table.Bindings), count(v.Table.Capacity))
+		fs = append(fs, finding{Level: warn, Text: text})
+	}
+	if v.Panics > 0 {
+		text := fmt.Sprintf("A fault of casbah's own ended %s; the log has the trace.", plural(int(v.Panics), "connection"))
+		fs = append(fs, finding{Level: warn, Text: text})
+	}
+	return fs
+}
+
+// full reports whether n is close to its limit; a limit of 0 is none.
+func full(n, limit int) bool { return limit > 0 && n >= limit-limit*(100-fullAt)/100 }

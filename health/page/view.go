@@ -1,0 +1,121 @@
+package page
+
+import "time"
+
+// View is everything that the page shows, as plain values. The page escapes
+// all of it; the caller puts no secret in.
+type View struct {
+	Version     string
+	Config      string // path of the configuration file
+	ReloadError string // why the last reload was refused; empty: it was not
+	Ready       bool
+	Stopping    bool
+
+	Now, Started time.Time
+	Loaded       time.Time // when the configuration in force was loaded
+
+	Conns     int    // client connections open now
+	ConnLimit int    // [limits] connections; 0: none
+	Panics    uint64 // connections ended by a fault of casbah's own
+
+	Traffic Traffic // over all VIPs
+	VIPs    []VIP
+	Pools   []Pool
+	Table   Table
+	Events  []Event // newest first
+}
+
+// Traffic is how much flows now, per second. Octets are counted at the client's
+// side, when a request ends.
+type Traffic struct {
+	Requests, In, Out float64
+	History           []float64 // requests per second, oldest first
+}
+
+// VIP is one virtual service.
+type VIP struct {
+	Name, Type, Pool string
+	Listen, Profiles []string
+	Up               bool
+	Conns            int64 // open now
+	Accepted         uint64
+	Requests         uint64
+	Traffic          Traffic
+	Answers          []Count // by hundreds of the status
+	Refused, Ends    []Count
+	Pins             uint64 // upstream connections that were pinned
+	Unlogged         uint64 // access records dropped
+}
+
+// Count is how often the thing of that name happened since start.
+type Count struct {
+	Name string
+	N    uint64
+}
+
+// Pool is one CAS array.
+type Pool struct {
+	Name, Algorithm, UpstreamTLS string
+	Servers                      []Server
+}
+
+// Server is one row of the matrix.
+type Server struct {
+	Name, Address string
+	Weight        int
+	Active        int64 // requests and relayed connections open now
+	Requests      uint64
+	Bindings      int
+	Services      []Service
+}
+
+// Service is one cell of the matrix: a profile on a server.
+type Service struct {
+	Profile    string
+	State      State
+	Since      time.Time // of the last change of state; zero: it never changed
+	LastProbe  time.Time // zero: not probed yet
+	Probe      string    // what is asked
+	ProbeTime  time.Duration
+	ProbeError string // of the last probe; empty: it went well
+	Active     int64
+	Requests   uint64
+	Failures   uint64
+	Latency    time.Duration // moving average to the first response octet; 0: nothing measured
+}
+
+// Table is the binding table.
+type Table struct {
+	Bindings, Capacity, Unconfirmed int
+	Evictions, Refusals             uint64
+	Oldest                          time.Duration // since the binding unused for longest was used
+	Bytes                           int64         // memory
+}
+
+// Event is one thing that happened.
+type Event struct {
+	At         time.Time
+	Kind, Text string
+}
+
+// State is the state of a service, as the word that status and logs use.
+type State string
+
+// The states of a service. Any other word is shown as Unknown.
+const (
+	Unknown     State = "unknown"
+	Up          State = "up"
+	Down        State = "down"
+	Drain       State = "drain"
+	Maintenance State = "maintenance"
+)
+
+// known returns the state itself, or Unknown for a word that is none.
+func (s State) known() State {
+	switch s {
+	case Up, Down, Drain, Maintenance:
+		return s
+	default:
+		return Unknown
+	}
+}
