@@ -1,0 +1,29 @@
+package main
+
+import (
+	"net"
+	"net/netip"
+
+	"casbah/admin"
+	"casbah/node"
+	"casbah/profiles"
+)
+
+// newAdmin returns the handler of the admin listener.
+func newAdmin(n *node.Node, conf *profiles.Config) *admin.Handler {
+	host, _, err := net.SplitHostPort(conf.Admin.Listen)
+	if err != nil {
+		host = conf.Admin.Listen // check has refused what is no address and port
+	}
+	return admin.New(n, admin.Options{
+		Token:    conf.Admin.Token.Reveal(),
+		Loopback: loopback(host),
+		Host:     host,
+	})
+}
+
+// loopback reports whether host is this machine alone.
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && a.IsLoopback())
+}

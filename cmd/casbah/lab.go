@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"casbah/lab"
+	"casbah/profiles"
+)
+
+// maxLabServers is how many servers the lab may have.
+const maxLabServers = 16
+
+// runLab runs a simulated array and casbah in front of it, until ctx ends.
+// Everything it makes is gone afterwards.
+func runLab(ctx context.Context, t *terminal, args []string) error {
+	var front lab.Front
+	fs := newFlags(t, "lab", "[flags]")
+	servers := fs.Int("servers", 3, fmt.Sprintf("how many client access servers, 1 to %d", maxLabServers))
+	access := fs.Bool("access", false, "print the access records")
+	fs.StringVar(&front.HTTPS, "https", "127.0.0.1:8443", "`address` of the https VIP")
+	fs.StringVar(&front.HTTP, "http", "127.0.0.1:8080", "`address` of the http VIP")
+	fs.StringVar(&front.Admin, "admin", "127.0.0.1:8404", "`address` of the page")
+	fs.StringVar(&front.Control, "control", "127.0.0.1:8405", "`address` where faults are switched")
+	if err := parse(fs, args, 0); err != nil {
+		return err
+	}
+	if *servers < 1 || *servers > maxLabServers {
+		fmt.Fprintf(t.err, "casbah lab: -servers: want 1 to %d, got %d\n", maxLabServers, *servers)
+		return errUsage
+	}
+	dir, err := os.MkdirTemp("", "casbah-lab-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a directory of the lab's own, in the temporary one
+	front.StateDir = filepath.Join(dir, "state")
+	if front.Cert, front.Key, err = lab.Certificate(dir); err != nil {
+		return err
+	}
+	array, err := lab.NewArray(lab.Options{Servers: *servers})
+	if err != nil {
+		return err
+	}
+	defer array.Close()
+	stopControl, err := serveControl(ctx, front.Control, array)
+	if err != nil {
+		return err
+	}
+	defer stopControl()
+	conf, err := labConfig(dir, array.Config(front), *access)
+	if err != nil {
+		return mistakes(t, err)
+	}
+	return runNode(ctx, conf, newLogger("warn"), func() {
+		fmt.Fprint(t.out, array.Guide(front), "\nThe configuration is in "+conf.Path+". Ctrl-C ends the lab.\n")
+	})
+}
+
+// labConfig writes the configuration where a person can look at it, and loads it.
+func labConfig(dir, text string, access bool) (*profiles.Config, error) {
+	path := filepath.Join(dir, "casbah.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	conf, _, err := profiles.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	conf.Log.Access = "off"
+	if access {
+		conf.Log.Access = "stderr"
+	}
+	conf.DrainTimeout = 0
+	return conf, nil
+}
+
+// serveControl serves the switches of the array's faults.
+func serveControl(ctx context.Context, addr string, array *lab.Array) (stop func(), err error) {
+	ln, err := listenOn(ctx, "-control", addr)
+	if err != nil {
+		return nil, err
+	}
+	srv := &http.Server{Handler: array.Control(), ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		srv.Serve(ln) //nolint:errcheck // it ends by Close
+	}()
+	return func() {
+		srv.Close() //nolint:errcheck // nothing is left to lose
+		<-done
+	}, nil
+}

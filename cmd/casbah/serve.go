@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"casbah/admin"
+	"casbah/node"
+	"casbah/profiles"
+)
+
+func serve(ctx context.Context, t *terminal, args []string) error {
+	fs := newFlags(t, "serve", "-c FILE")
+	path := fs.String("c", defaultConfig, "configuration `file`")
+	if err := parse(fs, args, 0); err != nil {
+		return err
+	}
+	conf, notes, err := profiles.Load(*path)
+	if err != nil {
+		return mistakes(t, err)
+	}
+	log := newLogger(conf.Log.Level)
+	for _, n := range notes {
+		log.Warn().Msg(n.String())
+	}
+	return runNode(ctx, conf, log, func() {})
+}
+
+// runNode serves conf until ctx ends, then drains. Ready is called once every
+// listener is open.
+func runNode(ctx context.Context, conf *profiles.Config, log zerolog.Logger, ready func()) error {
+	n, err := node.New(conf, node.Options{Log: log, Version: version})
+	if err != nil {
+		return err
+	}
+	adminNet, err := listenOn(ctx, "admin.listen", conf.Admin.Listen)
+	if err != nil {
+		return err
+	}
+	if err := n.Start(ctx); err != nil {
+		return closeAfter(adminNet, err)
+	}
+	// The page outlives the drain, so that an operator sees what is still open.
+	pageCtx, stopPage := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopPage()
+	pageDone := make(chan error, 1)
+	go func() { pageDone <- admin.Serve(pageCtx, adminNet, newAdmin(n, conf)) }()
+	log.Info().Str("page", "http://"+adminNet.Addr().String()+"/").Msg("admin listener is open")
+	ready()
+	reloadOnHangup(ctx, n, log)
+	n.Stop(conf.DrainTimeout)
+	stopPage()
+	return <-pageDone
+}
+
+// reloadOnHangup reloads on every SIGHUP until ctx ends.
+func reloadOnHangup(ctx context.Context, n *node.Node, log zerolog.Logger) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			if err := n.Reload(ctx); err != nil {
+				log.Error().Err(err).Msg("the configuration in force stays")
+			}
+		}
+	}
+}
+
+// listenOn opens a listener that key names.
+func listenOn(ctx context.Context, key, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return ln, nil
+}
+
+func closeAfter(ln net.Listener, err error) error {
+	ln.Close() //nolint:errcheck // the error that matters is err
+	return err
+}
+
+// newLogger logs to stderr: JSON, or lines for people if it is a terminal.
+func newLogger(level string) zerolog.Logger {
+	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
+	l, err := zerolog.ParseLevel(level)
+	if err != nil {
+		l = zerolog.InfoLevel // check has refused any other word
+	}
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		out := zerolog.ConsoleWriter{Out: os.Stderr, TimeFormat: time.TimeOnly}
+		return zerolog.New(out).Level(l).With().Timestamp().Logger()
+	}
+	return zerolog.New(os.Stderr).Level(l).With().Timestamp().Logger()
+}
