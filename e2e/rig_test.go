@@ -1,0 +1,192 @@
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"casbah/lab"
+	"casbah/node"
+	"casbah/profiles"
+)
+
+// rig is casbah in front of a simulated array, all in this process, over real
+// sockets on loopback.
+type rig struct {
+	t     testing.TB
+	array *lab.Array
+	node  *node.Node
+	conf  string // path of casbah.toml
+	roots *x509.CertPool
+	plain string // host:port of the http VIP
+	tls   string // host:port of the https VIP
+}
+
+// setup says what a rig looks like. The zero value is three CAS behind the
+// exchange2010 profiles.
+type setup struct {
+	lab      lab.Options
+	vip      string // more keys of both VIPs
+	pool     string // more keys of the pool
+	extra    string // more tables, such as [profile.owa]
+	profiles string // the VIPs' profiles; empty: all of HTTP
+	drain    time.Duration
+}
+
+const allProfiles = `"owa", "ecp", "eas", "ews", "outlook_anywhere", "oab", "autodiscover", "powershell", "mapi"`
+
+// newRig starts a rig that ends with the test.
+func newRig(t testing.TB, s setup) *rig {
+	t.Helper()
+	array, err := lab.NewArray(s.lab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(array.Close)
+	dir := t.TempDir()
+	cert, key, err := lab.Certificate(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, array: array, conf: filepath.Join(dir, "casbah.toml")}
+	r.write(r.text(s, dir, cert, key))
+	r.trust(cert)
+	r.start(s)
+	return r
+}
+
+// text is the rig's casbah.toml.
+func (r *rig) text(s setup, dir, cert, key string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "state_dir = %q\n[log]\naccess = %q\n[admin]\nlisten = \"127.0.0.1:0\"\n", dir, filepath.Join(dir, "access.log"))
+	names := make([]string, 0, len(r.array.Servers()))
+	for _, c := range r.array.Servers() {
+		fmt.Fprintf(&b, "[[server]]\nname = %q\naddress = %q\n", c.Name(), c.Addr())
+		names = append(names, fmt.Sprintf("%q", c.Name()))
+	}
+	fmt.Fprintf(&b, "[[pool]]\nname = \"cas\"\nservers = [%s]\n%s\n", strings.Join(names, ", "), s.pool)
+	if s.profiles == "" {
+		s.profiles = allProfiles
+	}
+	vip := "[[vip]]\nname = %q\ntype = %q\nlisten = [\"127.0.0.1:0\"]\nprofiles = [%s]\npool = \"cas\"\n%s\n"
+	fmt.Fprintf(&b, vip, "plain", "http", s.profiles, s.vip)
+	fmt.Fprintf(&b, vip, "tls", "https", s.profiles, s.vip)
+	fmt.Fprintf(&b, "[[vip.certificate]]\ncert = %q\nkey = %q\n%s\n", cert, key, s.extra)
+	return b.String()
+}
+
+func (r *rig) write(text string) {
+	r.t.Helper()
+	if err := os.WriteFile(r.conf, []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) trust(cert string) {
+	r.t.Helper()
+	pem, err := os.ReadFile(cert)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.roots = x509.NewCertPool()
+	if !r.roots.AppendCertsFromPEM(pem) {
+		r.t.Fatal("no certificate in the lab's file")
+	}
+}
+
+// start starts the node and waits until every service has been probed.
+func (r *rig) start(s setup) {
+	r.t.Helper()
+	conf, _, err := profiles.Load(r.conf)
+	if err != nil {
+		r.t.Fatalf("%v\n", err)
+	}
+	n, err := node.New(conf, node.Options{Log: zerolog.Nop(), Version: "test"})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := n.Start(context.Background()); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { n.Stop(s.drain) })
+	r.node = n
+	r.plain, r.tls = n.Addrs("plain")[0].String(), n.Addrs("tls")[0].String()
+	r.until("all services are up", func() bool { return !r.anyService(func(st string) bool { return st != "up" }) })
+}
+
+// anyService reports whether a service is in a state that f asks for.
+func (r *rig) anyService(f func(state string) bool) bool {
+	for _, p := range r.node.Status().Pools {
+		for _, s := range p.Servers {
+			for _, v := range s.Services {
+				if f(v.State) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// state returns the state of one service.
+func (r *rig) state(server, profile string) string {
+	for _, s := range r.node.Status().Pools[0].Servers {
+		for _, v := range s.Services {
+			if s.Name == server && v.Profile == profile {
+				return v.State
+			}
+		}
+	}
+	return "no such service"
+}
+
+// until waits for something that the rig does by itself.
+func (r *rig) until(what string, holds func() bool) {
+	r.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("waited 30s in vain until %s\n%+v", what, r.node.Status().Pools)
+		}
+	}
+}
+
+// client is one user's program: its own connections, cookies and source address.
+type client struct {
+	*http.Client
+	base string
+	t    testing.TB
+}
+
+// client returns a client of the plain or TLS VIP that comes from source, a
+// loopback address.
+func (r *rig) client(mode, source string) *client {
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}}
+	tr := &http.Transport{
+		DialContext:     dialer.DialContext,
+		TLSClientConfig: &tls.Config{RootCAs: r.roots, ServerName: "localhost"},
+	}
+	r.t.Cleanup(tr.CloseIdleConnections)
+	c := &client{Client: &http.Client{Transport: tr, Jar: newJar()}, base: "http://" + r.plain, t: r.t}
+	if mode == "tls" {
+		c.base = "https://" + r.tls
+	}
+	return c
+}
+
+// modes runs f in front of the plain and of the TLS VIP.
+func modes(t *testing.T, f func(t *testing.T, mode string)) {
+	t.Helper()
+	for _, mode := range []string{"plain", "tls"} {
+		t.Run(mode, func(t *testing.T) { f(t, mode) })
+	}
+}
