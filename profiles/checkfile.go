@@ -82,7 +82,7 @@ func (k *checker) pair(certPlace place, certFile string, keyPlace place, keyFile
 		k.mistake(keyPlace, "a PEM file with a private key", words(keyFile+", which holds none"))
 		keyOK = false
 	}
-	if keyOK && hasBlock(key, "ENCRYPTED PRIVATE KEY") || bytes.Contains(key, []byte("\nDEK-Info:")) {
+	if keyOK && (hasBlock(key, "ENCRYPTED PRIVATE KEY") || bytes.Contains(key, []byte("\nDEK-Info:"))) {
 		k.mistake(keyPlace, "a private key without a passphrase", words(keyFile+", which is encrypted"))
 		keyOK = false
 	}

@@ -9,10 +9,10 @@ for pkg in $(go list ./...); do
 		found=$((found + 1))
 		echo "== $pkg $target ($time)"
 		log=$(mktemp)
-		if ! go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$pkg" >"$log" 2>&1; then
+		if ! go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x "$pkg" >"$log" 2>&1; then
 			# golang/go#72104: the fuzzer may fail at its own time limit; tried once more.
 			if grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input written' "$log" &&
-				go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$pkg" >"$log" 2>&1; then
+				go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x "$pkg" >"$log" 2>&1; then
 				:
 			else
 				cat "$log"

@@ -1,0 +1,264 @@
+package profiles
+
+import (
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// site is a file that serves OWA on plain HTTP; more is added to it.
+const site = `
+[[server]]
+name = "cas1"
+address = "192.0.2.11"
+[[pool]]
+name = "cas"
+servers = ["cas1"]
+[[vip]]
+name = "mail"
+type = "http"
+listen = ["192.0.2.10:80"]
+pool = "cas"
+profiles = ["owa"]
+`
+
+// parsed parses a file that has no mistake.
+func parsed(t *testing.T, text string) (*Config, Notes) {
+	t.Helper()
+	dir := t.TempDir()
+	writeFixtures(t, dir)
+	c, notes, err := Parse(filepath.Join(dir, "casbah.toml"), []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, notes
+}
+
+func TestLoadDesignExample(t *testing.T) {
+	dir := t.TempDir()
+	writeFixtures(t, dir)
+	data, err := os.ReadFile("testdata/design.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "casbah.toml")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Path = path
+	want.Servers = []Server{{"cas1", "192.0.2.11", 100}, {"cas2", "192.0.2.12", 100}}
+	want.Pools = []Pool{{
+		Name: "cas", Servers: []string{"cas1", "cas2"}, Algorithm: "least_conn", SlowStart: time.Minute,
+		ConnectTimeout: 5 * time.Second, UpstreamTLS: "off", TLS: PoolTLS{Verify: true, MinVersion: "1.2"},
+	}}
+	want.VIPs = []VIP{{
+		Name: "mail", Type: "https", Listen: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.10:443")}, Pool: "cas",
+		Profiles:     []string{"owa", "ecp", "eas", "ews", "outlook_anywhere", "oab", "autodiscover", "powershell", "mapi"},
+		RootRedirect: "/owa/", TableFull: "evict_oldest", TLS: VIPTLS{MinVersion: "1.2", MaxVersion: "1.3"},
+		Certificates: []Certificate{{filepath.Join(dir, "mail.pem"), filepath.Join(dir, "mail.key")}},
+	}}
+	eas := want.Profiles["eas"]
+	eas.IdleTimeout, eas.ResponseTimeout = 65*time.Minute, 65*time.Minute
+	if diff := cmp.Diff(want, c, cmpopts.EquateComparable(netip.AddrPort{}, netip.Prefix{})); diff != "" {
+		t.Errorf("Load() (-want +got):\n%s", diff)
+	}
+}
+
+func TestLoadMissingFile(t *testing.T) {
+	_, _, err := Load(filepath.Join(t.TempDir(), "casbah.toml"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Load() = %v; want that the file does not exist", err)
+	}
+}
+
+// A chain, paths or a probe replaces the shipped one whole; other keys change alone.
+func TestMerge(t *testing.T) {
+	c, _ := parsed(t, site+`
+[profile.owa]
+paths = ["/"]
+reuse = "anonymous"
+[[profile.owa.chain]]
+by = "cookie"
+name = "UserContext"
+origin = "client"
+[profile.rpc_client_access.probe]
+kind = "tcp"
+[profile.ews.probe]
+kind = "http"
+path = "/EWS/"
+[profile.webmail]
+protocol = "http"
+paths = ["/WebMail/"]
+`)
+	owa := c.Profiles["owa"]
+	if diff := cmp.Diff([]string{"/"}, owa.Paths); diff != "" {
+		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+	if got := chainText(owa); got != "cookie UserContext (client)" {
+		t.Errorf("chain %s", got)
+	}
+	if owa.Reuse != "anonymous" || owa.IdleTimeout != 10*time.Minute || !owa.WebSocket || owa.Probe.Path != "/owa/" {
+		t.Errorf("owa %+v; want the other keys as shipped", owa)
+	}
+	fresh := Probe{
+		Kind: "tcp", Method: "GET", Expect: []int{200}, Interval: 5 * time.Second,
+		Timeout: 2 * time.Second, Rise: 2, Fall: 3,
+	}
+	if diff := cmp.Diff(fresh, c.Profiles["rpc_client_access"].Probe); diff != "" {
+		t.Errorf("probe of rpc_client_access (-want +got):\n%s", diff)
+	}
+	if got := c.Profiles["ews"].Probe.Expect; !cmp.Equal(got, []int{200}) {
+		t.Errorf("probe of ews expects %v; want the default, not what ships", got)
+	}
+	if got := c.Profiles["webmail"]; got.Name != "webmail" || !cmp.Equal(got.Paths, []string{"/webmail"}) || !got.Fallback {
+		t.Errorf("webmail %+v", got)
+	}
+	// What a file changes is its own affair.
+	if got := Default().Profiles["owa"].Paths; len(got) != 4 {
+		t.Errorf("Default() now has paths %v", got)
+	}
+}
+
+func TestInsertedCookieDefaults(t *testing.T) {
+	c, _ := parsed(t, site+`
+[[profile.owa.chain]]
+by = "insert_cookie"
+`)
+	s := c.Profiles["owa"].Chain[0]
+	if s.CookieVersion != 0 { // S51, S105
+		t.Errorf("version %d; want 0", s.CookieVersion)
+	}
+	if s.Domain != "" { // S84
+		t.Errorf("domain %q; want none", s.Domain)
+	}
+	if s.Path != "/" { // S86
+		t.Errorf("path %q; want /", s.Path)
+	}
+	if s.CookieTimeout != 0 { // S88
+		t.Errorf("timeout %v; want none", s.CookieTimeout)
+	}
+	if !s.HTTPOnly || s.Secure { // S106
+		t.Errorf("http_only %v, secure %v; want true, false", s.HTTPOnly, s.Secure)
+	}
+	if !c.Profiles["owa"].Fallback { // S91
+		t.Error("fallback is off; want on")
+	}
+}
+
+// cookie returns what is said of an inserted cookie with some keys.
+func cookie(t *testing.T, keys string) string {
+	t.Helper()
+	return said(t, filepath.Join(t.TempDir(), "casbah.toml"), []byte(site+"[profile.owa]\nchain = [{ by = \"insert_cookie\", "+keys+" }]\n"))
+}
+
+func TestInsertedCookieLimits(t *testing.T) {
+	tests := []struct {
+		name, keys string
+		want       string // part of what is said; empty: nothing
+	}{
+		{"version-0", `version = 0`, ""},
+		{"version-1", `version = 1`, ""},
+		{"version-2", `version = 2`, "version: want 0 (Expires) or 1 (Max-Age), got 2"}, // S52
+		{"version-minus", `version = -1`, "version: want"},
+		{"timeout-0", `timeout = "0s"`, ""},
+		{"timeout-below", `timeout = "999ms"`, "timeout: want 0s, or a duration from 1s"}, // S87
+		{"timeout-1s", `timeout = "1s"`, ""},
+		{"timeout-uneven", `timeout = "1001ms"`, "whole seconds"},
+		{"secure-on-http", `secure = true`, `secure: want false, because clients of the plain http VIP "mail"`}, // S89
+		{"not-secure", `secure = false`, ""},
+		{"http-only-off", `http_only = false`, ""}, // S90
+		{"same-site", `same_site = "Lax"`, ""},
+		{"domain", `domain = "example.org"`, ""},
+		{"domain-cookie", `domain = "example.org; Secure"`, "domain: want"},
+		{"path-cookie", `path = "/; Secure"`, "path: want"},
+		{"name", `name = "SERVER"`, ""},
+		{"name-dot", `name = "SER.VER"`, "name: want"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := cookie(t, tt.keys)
+			if (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {
+				t.Errorf("said %q; want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	c, _ := parsed(t, `cookie_passphrase_file = "cookie.words"
+[admin]
+listen = "[::]:8404"
+token_file = "admin.token"
+`+site)
+	if got := c.CookiePassphrase.Reveal(); got != "correct horse battery staple" {
+		t.Errorf("passphrase %q", got)
+	}
+	if got := c.Admin.Token.Reveal(); got != "0123456789abcdef0123456789abcdef" {
+		t.Errorf("token %q", got)
+	}
+}
+
+func TestServerHostPort(t *testing.T) {
+	tests := []struct {
+		address, host string
+		port          int
+	}{
+		{"192.0.2.11", "192.0.2.11", 0},
+		{"192.0.2.11:8080", "192.0.2.11", 8080},
+		{"cas1.example.org", "cas1.example.org", 0},
+		{"cas1:80", "cas1", 80},
+		{"2001:db8::1", "2001:db8::1", 0},
+		{"[2001:db8::1]", "2001:db8::1", 0},
+		{"[2001:db8::1]:80", "2001:db8::1", 80},
+	}
+	for _, tt := range tests {
+		s := Server{Address: tt.address}
+		if host, port := s.HostPort(); host != tt.host || port != tt.port {
+			t.Errorf("HostPort(%s) = %s, %d; want %s, %d", tt.address, host, port, tt.host, tt.port)
+		}
+	}
+}
+
+func TestSplitHostRefuses(t *testing.T) {
+	for _, s := range []string{"", ":80", "cas1:", "cas1:0", "cas1:65536", "cas1:http", "192.0.2.256", "cas 1", "http://cas1", "[cas1", "-cas1", "cas1..org"} {
+		if host, port, ok := splitHost(s); ok {
+			t.Errorf("splitHost(%q) = %q, %d; want none", s, host, port)
+		}
+	}
+}
+
+func TestScopes(t *testing.T) {
+	owa, ecp, eas := &Profile{Name: "owa", Group: "web"}, &Profile{Name: "ecp", Group: "web"}, &Profile{Name: "eas"}
+	a, b := &VIP{Name: "a", Pool: "p"}, &VIP{Name: "b", Pool: "p"}
+	other := &VIP{Name: "c", Pool: "q"}
+	grouped := []*VIP{{Name: "d", Pool: "p", Group: "g"}, {Name: "e", Pool: "p", Group: "g"}}
+	same := [][2]string{
+		{Scope(a, owa), Scope(a, ecp)}, {Scope(a, owa), Scope(b, ecp)}, {Scope(grouped[0], eas), Scope(grouped[1], eas)},
+	}
+	differ := [][2]string{
+		{Scope(a, owa), Scope(a, eas)}, {Scope(a, eas), Scope(b, eas)}, {Scope(a, owa), Scope(other, owa)},
+	}
+	for _, s := range same {
+		if s[0] != s[1] {
+			t.Errorf("scopes %q and %q; want one", s[0], s[1])
+		}
+	}
+	for _, s := range differ {
+		if s[0] == s[1] || CookieName(s[0]) == CookieName(s[1]) { // S47
+			t.Errorf("scope %q or its cookie twice; want two", s[0])
+		}
+	}
+}
