@@ -64,3 +64,8 @@ bench: ## Go benchmarks into bench/new.txt; compare two files with make benchcmp
 .PHONY: benchcmp
 benchcmp: ## compare OLD=file with bench/new.txt
 	$(TOOL) benchstat $(OLD) bench/new.txt
+
+.PHONY: compare
+compare: build ## CPU per request beside HAProxy and nginx, in one interleaved run (docs/PERFORMANCE.md)
+	sh bench/peers.sh
+	bench/compare.py --casbah ./casbah $(or $(SCENARIOS),ka1k post4k big100k tls1k tls100k) -n $(or $(ROUNDS),5)
