@@ -4,13 +4,15 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/rs/zerolog"
+
 	"casbah/admin"
 	"casbah/node"
 	"casbah/profiles"
 )
 
 // newAdmin returns the handler of the admin listener.
-func newAdmin(n *node.Node, conf *profiles.Config) *admin.Handler {
+func newAdmin(n *node.Node, conf *profiles.Config, log zerolog.Logger) *admin.Handler {
 	host, _, err := net.SplitHostPort(conf.Admin.Listen)
 	if err != nil {
 		host = conf.Admin.Listen // check has refused what is no address and port
@@ -19,6 +21,7 @@ func newAdmin(n *node.Node, conf *profiles.Config) *admin.Handler {
 		Token:    conf.Admin.Token.Reveal(),
 		Loopback: loopback(host),
 		Host:     host,
+		Log:      log,
 	})
 }
 

@@ -51,7 +51,7 @@ func runNode(ctx context.Context, conf *profiles.Config, log zerolog.Logger, rea
 	pageCtx, stopPage := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPage()
 	pageDone := make(chan error, 1)
-	go func() { pageDone <- admin.Serve(pageCtx, adminNet, newAdmin(n, conf)) }()
+	go func() { pageDone <- admin.Serve(pageCtx, adminNet, newAdmin(n, conf, log)) }()
 	log.Info().Str("page", "http://"+adminNet.Addr().String()+"/").Msg("admin listener is open")
 	ready()
 	reloadOnHangup(ctx, n, log)
