@@ -131,6 +131,7 @@ func (c *Chain) Learn(now int64, w *Walk, id balance.ServerID, resp *httphead.Re
 			c.learnCookies(now, w, i, resp)
 		case InsertCookie:
 			lines = c.insertCookie(now, w, i, lines)
+		default:
 		}
 	}
 	return lines
@@ -140,7 +141,7 @@ func (c *Chain) Learn(now int64, w *Walk, id balance.ServerID, resp *httphead.Re
 func (c *Chain) confirm(sec uint32, w *Walk) {
 	for i := range w.Readings[:w.N] {
 		rd := &w.Readings[i]
-		if !rd.Key.IsZero() && !rd.Confirmed && c.steps[rd.Step].bindsOnRequest() {
+		if s := &c.steps[rd.Step]; s.identity && s.bindsOnRequest() && !rd.Key.IsZero() && !rd.Confirmed {
 			c.claim(sec, w, rd, true)
 		}
 	}

@@ -120,6 +120,8 @@ func TestGoneServerIsReplaced(t *testing.T) {
 	s.gone[cas1], s.choose = false, cas3
 	s.expect("by address", s.send(client{addr: alice.addr}, answer{}), cas2, Bound)
 	s.expect("by cookie", s.send(client{addr: "198.51.100.9", cookie: alice.cookie}, answer{}), cas2, Bound)
+	s.pass(time.Hour) // what was confirmed stays so
+	s.expect("much later", s.send(client{addr: "198.51.100.10", cookie: alice.cookie}, answer{}), cas2, Bound)
 }
 
 // S91 S96: the client gets no other server while it presents the cookie.
@@ -139,6 +141,19 @@ func TestWithoutFallbackAClientIsHeld(t *testing.T) {
 	s.expect("with the cookie", s.send(client{addr: "192.0.2.7", cookie: "UserContext=abc"}, answer{}), 0, Lost)
 	s.gone[cas1] = false
 	s.expect("server back", s.send(client{addr: "192.0.2.7", cookie: "UserContext=abc"}, answer{}), cas1, Conflict)
+}
+
+// A client that has a session on a server that is up is not held for another.
+func TestHeldOnlyWithoutASession(t *testing.T) {
+	s := newSite(t, owaSteps, func(c *Config) { c.Fallback = false })
+	s.send(client{}, answer{set: []string{"UserContext=abc"}})
+	s.choose = cas2
+	inserted := s.send(client{}, answer{}).issued()
+	s.choose = cas3
+	s.send(client{addr: "192.0.2.7"}, answer{})
+	s.gone[cas1] = true
+	v := s.send(client{addr: "192.0.2.7", cookie: "UserContext=abc; " + inserted}, answer{})
+	s.expect("two sessions", v, cas2, Conflict)
 }
 
 // A server that was taken out of the pool holds nobody.

@@ -141,7 +141,6 @@ func (c *Chain) forget(w *Walk, i int, tag uint32) {
 		rd := &w.Readings[j]
 		if int(rd.Step) == i && rd.tag == tag && !rd.Key.IsZero() {
 			c.table.drop(rd.Key)
-			rd.Key, rd.inUse = Key{}, false
 		}
 	}
 }

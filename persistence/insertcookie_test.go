@@ -55,7 +55,8 @@ func TestInsertedCookieAttributes(t *testing.T) {
 		{"max-age-least", Insert{Version: 1, Timeout: time.Second}, "X=" + value + "; Max-Age=1; Path=/"},
 		{"domain", Insert{Domain: "example.org"}, "X=" + value + "; Path=/; Domain=example.org"},
 		{
-			"all", Insert{Path: "/owa", Secure: true, HTTPOnly: true, SameSite: "None"},
+			"all",
+			Insert{Path: "/owa", Secure: true, HTTPOnly: true, SameSite: "None"},
 			"X=" + value + "; Path=/owa; Secure; HttpOnly; SameSite=None",
 		},
 	}
@@ -137,7 +138,7 @@ func TestCookieCountsOnlyWhereTheStepIs(t *testing.T) {
 	s.expect("other chain", s.send(client{cookie: good}, answer{}), cas2, NoKey)
 }
 
-// S103 S45: the timeout is one of inactivity.
+// S103: the timeout is one of inactivity.
 func TestInsertedCookieIsRefreshedByUse(t *testing.T) {
 	s := newSite(t, insertAs(Insert{Timeout: 10 * time.Minute}))
 	cookie := s.send(client{}, answer{}).issued()
@@ -158,6 +159,30 @@ func TestInsertedCookieIsRefreshedByUse(t *testing.T) {
 	s.expect("after the timeout", v, cas2, NoKey)
 	if v.walk.Readings[0].Use != Outdated {
 		t.Errorf("reading is %q; want %q", v.walk.Readings[0].Use, Outdated)
+	}
+}
+
+// While it is used a cookie is issued once a minute, and half-way through a
+// timeout of less than two. Its age is that of the time of the answer.
+func TestInsertedCookieIsRefreshedSeldom(t *testing.T) {
+	for _, tt := range []struct{ timeout, young, old time.Duration }{
+		{8 * time.Hour, 59 * time.Second, time.Minute},
+		{time.Minute, 29 * time.Second, 30 * time.Second},
+	} {
+		t.Run(tt.timeout.String(), func(t *testing.T) {
+			s := newSite(t, insertAs(Insert{Timeout: tt.timeout}))
+			c := client{cookie: s.send(client{}, answer{}).issued()}
+			s.pass(tt.young)
+			if v := s.send(c, answer{}); v.added != "" {
+				t.Errorf("issued again after %v", tt.young)
+			}
+			var w Walk
+			s.chain.Walk(s.now, c.request(t), s, &w)
+			s.pass(tt.old - tt.young)
+			if len(s.chain.Learn(s.now, &w, cas1, answer{}.response(t), nil)) == 0 {
+				t.Errorf("not issued again in an answer after %v", tt.old)
+			}
+		})
 	}
 }
 
@@ -204,8 +229,9 @@ func TestCookieName(t *testing.T) {
 	if !regexp.MustCompile(`^CASBAH_[A-Z]{4}$`).MatchString(a) || a == b {
 		t.Errorf("names %q and %q; want two of CASBAH_ and four letters", a, b)
 	}
-	if got, want := CookieName("outlook-web"), "CASBAH_"; !strings.HasPrefix(got, want) {
-		t.Errorf("CookieName = %q; want %s...", got, want)
+	// Another name after an upgrade would lose every session.
+	if got, want := CookieName("outlook-web"), "CASBAH_WJSE"; got != want {
+		t.Errorf("CookieName = %q; want %q", got, want)
 	}
 }
 
@@ -225,6 +251,27 @@ func TestSealedValueIsOpaque(t *testing.T) {
 	}
 	if _, err := NewSealer(nil); err == nil {
 		t.Error("NewSealer accepts an empty passphrase")
+	}
+}
+
+// Where the last character has bits to spare, another one with the same octets
+// does not open either. S77.
+func TestSealedValueHasOneSpelling(t *testing.T) {
+	sealer, _ := NewSealer([]byte("x"))
+	all := []Member{{cas1, strings.Repeat("n", 40)}}
+	v := sealer.appendSeal(nil, []byte("s"), all[0].Name, 77)
+	if len(v)%4 == 0 {
+		t.Fatalf("a value of %d characters has no bits to spare", len(v))
+	}
+	opened := 0
+	for c := range byte(128) {
+		v[len(v)-1] = c
+		if _, _, ok := sealer.open(v, []byte("s"), all); ok {
+			opened++
+		}
+	}
+	if opened != 1 {
+		t.Errorf("%d spellings open; want 1", opened)
 	}
 }
 

@@ -130,8 +130,8 @@ func (sh *shard) drop(t *Table, k Key) {
 	}
 }
 
-// sweepSlots is how many slots each insertion sweeps: twice round the shard
-// before it has doubled.
+// sweepSlots is how many slots each insertion looks at to free them: enough to
+// be round the shard before half as many bindings as it has slots were added.
 const sweepSlots = 4
 
 // sweep frees what has run out among the next few slots.

@@ -19,7 +19,7 @@ type Stats struct {
 }
 
 // Stats counts the bindings that are alive at now, in Unix nanoseconds. It reads
-// every slot without a lock, about a millisecond for each half million: it is
+// every slot without a lock, about 10 ms for a million bindings: it is
 // for a page, not for a request.
 func (t *Table) Stats(now int64) Stats {
 	st := Stats{
@@ -31,6 +31,7 @@ func (t *Table) Stats(now int64) Stats {
 	}
 	sec := seconds(now)
 	var oldest uint32
+	var byServer []int // index is the ID
 	for i := range t.shards {
 		slots := t.shards[i].load()
 		for j := range slots {
@@ -39,11 +40,20 @@ func (t *Table) Stats(now int64) Stats {
 				continue
 			}
 			st.Bindings++
-			st.ByServer[w.server()]++
+			id := int(w.server())
+			if id >= len(byServer) {
+				byServer = append(byServer, make([]int, id+1-len(byServer))...)
+			}
+			byServer[id]++
 			oldest = max(oldest, w.age(sec))
 			if !w.confirmed() {
 				st.Unconfirmed++
 			}
+		}
+	}
+	for id, n := range byServer {
+		if n > 0 {
+			st.ByServer[balance.ServerID(id)] = n
 		}
 	}
 	st.Oldest = time.Duration(oldest) * time.Second

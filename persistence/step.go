@@ -41,6 +41,7 @@ func newStep(cfg *Config, s Step) (step, error) {
 		st.seed.writeField([]byte(st.header.name))
 	case InsertCookie:
 		st.insert, err = newInsertStep(cfg, s.Insert)
+	case None:
 	}
 	if err != nil {
 		return step{}, fmt.Errorf("%s: %w", m.name, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -277,6 +278,24 @@ func TestUnconfirmedBindingsEvictOnlyEachOther(t *testing.T) {
 	}
 }
 
+// Each new binding sweeps a few slots, so that those that ran out go long before
+// the table has to grow.
+func TestInsertionsSweep(t *testing.T) {
+	table := NewTable(TableOptions{PerCore: 4000, Cores: 1})
+	for i := range 2000 {
+		bindAt(table, sec0, i, cas1, true)
+	}
+	size := table.bytes.Load()
+	inserts := (int(size/slotBytes)+2000)/sweepSlots + 1 // once round, and one look more where one was freed
+	for i := range inserts {
+		bindAt(table, sec0+7200, 2000+i, cas1, true)
+	}
+	if n := table.Len(); n > inserts+100 || table.bytes.Load() != size {
+		t.Errorf("%d slots taken, %d octets; want about %d, %d", n, table.bytes.Load(), inserts, size)
+	}
+	checkCounts(t, table)
+}
+
 func TestExpiredBindingsMakeRoomForNew(t *testing.T) {
 	table := NewTable(TableOptions{PerCore: 100_000, Cores: 1})
 	for round := range 20 {
@@ -348,9 +367,9 @@ func TestTableConcurrently(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
-			for n := range 20_000 {
+			for n := range 10_000 {
 				i := (n*7919 + g*31) % len(keys)
-				sec := sec0 + uint32(n/1000)
+				sec := sec0 + uint32(n/500)
 				switch {
 				case i < steady:
 					table.touch(sec, keys[i], serverOf(i))
@@ -374,6 +393,44 @@ func TestTableConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 	checkCounts(t, table)
+}
+
+// TestReadersSeeThroughMoves reads bindings that nobody touches, while others come
+// and go before them in one long row and so move them from slot to slot.
+func TestReadersSeeThroughMoves(t *testing.T) {
+	table := NewTable(TableOptions{PerCore: 1000, Cores: 1})
+	key := func(i int) Key { return Key{lo: uint64(i)} } // all of one home
+	const row = 100
+	bind := func(i int) {
+		table.bind(&order{key: key(i), word: newWord(cas1, sec0, true, newSpan(time.Hour))})
+	}
+	for i := range row {
+		bind(i + 1)
+	}
+	var done atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer done.Store(true)
+		for range 500 {
+			for i := 1; i <= row; i += 2 {
+				table.drop(key(i))
+			}
+			for i := 1; i <= row; i += 2 {
+				bind(i)
+			}
+		}
+	})
+	for range 2 {
+		wg.Go(func() {
+			for i := 0; !done.Load(); i++ {
+				if k := 2 + i%(row/2)*2; table.get(sec0, key(k)) == 0 {
+					t.Errorf("binding %d is out of sight", k)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestFullTableConcurrently keeps a small table full from all sides.

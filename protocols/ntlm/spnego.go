@@ -70,7 +70,8 @@ func mechToken(t Token) (Token, bool) {
 }
 
 // element takes the first DER element off t. Lengths are definite and of at most
-// four octets, and an element lies within what holds it.
+// four octets, as many as head has room for, and an element lies within what
+// holds it.
 func element(t Token) (tag byte, body, rest Token, ok bool) {
 	var head [6]byte
 	n := min(len(head), t.size)
@@ -80,7 +81,7 @@ func element(t Token) (tag byte, body, rest Token, ok bool) {
 	length, used := int(head[1]), 2
 	if length >= 0x80 {
 		octets := length & 0x7f
-		if octets == 0 || octets > 4 || n < 2+octets {
+		if octets == 0 || n < 2+octets {
 			return 0, Token{}, Token{}, false
 		}
 		length = 0
