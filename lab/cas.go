@@ -164,7 +164,7 @@ func (s *CAS) newServer(ctx context.Context, r *run) *http.Server {
 		BaseContext:                  func(net.Listener) context.Context { return ctx },
 		ConnContext:                  withConn,
 		ConnState:                    func(c net.Conn, st http.ConnState) { s.track(r, c, st) },
-		ErrorLog:                     log.New(io.Discard, "", 0),
+		ErrorLog:                     log.New(io.Discard, "", 0), //nolint:forbidigo // net/http takes no other logger
 		ReadHeaderTimeout:            headTime,
 		IdleTimeout:                  keepAliveTime,
 		MaxHeaderBytes:               headOctets,
@@ -210,10 +210,11 @@ func (s *CAS) Stop() {
 	for _, l := range r.listeners {
 		_ = l.Close()
 	}
-	// Once serving is over, every connection is in s.active.
+	// Once serving is over, every connection is in s.active. They are reset
+	// before the requests end, or what waits would still answer.
 	r.serving.Wait()
-	r.cancel()
 	s.resetAll()
+	r.cancel()
 	_ = r.server.Close()
 	r.conns.Wait()
 	for _, d := range s.directories {

@@ -66,6 +66,7 @@ func (e *ews) stream(v *visit, body string) {
 		v.answer(http.StatusOK, typeXML, v.envelope(operation, "ErrorSubscriptionNotFound", ""))
 		return
 	}
+	since := v.mailNow() // before the client can know that it is waited for
 	v.set("Content-Type", typeXML)
 	if !v.send(v.envelope(operation, "NoError", "<m:ConnectionStatus>OK</m:ConnectionStatus>") + "\r\n") {
 		return
@@ -83,7 +84,7 @@ func (e *ews) stream(v *visit, body string) {
 	v.hold(hold{
 		limit:    limit,
 		interval: v.interval(firstMatch(ewsInterval, body, "")),
-		since:    v.mailNow(),
+		since:    since,
 		tick:     func() bool { return event("StatusEvent") },
 		mail:     func(int) bool { return event("NewMailEvent") },
 	})

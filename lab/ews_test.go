@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -16,10 +17,13 @@ const ewsPath = "/EWS/Exchange.asmx"
 
 // windows is a client that logs on by NTLM, with a connection of its own.
 func windows(t *testing.T) *browser {
+	t.Helper()
 	b := newBrowser(t)
-	b.Transport = ntlmssp.Negotiator{RoundTripper: b.Transport}
+	b.Transport = ntlmOver(b.Transport)
 	return b
 }
+
+func ntlmOver(rt http.RoundTripper) http.RoundTripper { return ntlmssp.Negotiator{RoundTripper: rt} }
 
 func TestNTLMLogon(t *testing.T) {
 	a := newArray(t, Options{Servers: 1})
@@ -67,7 +71,7 @@ func TestIdentityBelongsToTheConnection(t *testing.T) {
 	}
 }
 
-// handshakeWires sends type 1 on one connection and returns the message that
+// startHandshake sends type 1 on one connection and returns the message that
 // would complete the logon.
 func startHandshake(t *testing.T, w *wire, user, password string) (type3 []byte) {
 	t.Helper()
@@ -119,13 +123,17 @@ func TestType3OnAnotherConnection(t *testing.T) {
 	one.get("", nil, "401")
 }
 
-// An altered message is noticed where the client sends a MIC.
-func TestMIC(t *testing.T) {
+// A new handshake on a connection ends the identity that it had.
+func TestNewHandshakeEndsIdentity(t *testing.T) {
 	a := newArray(t, Options{Servers: 1})
 	w := dial(t, a.CAS(0))
-	type3 := startHandshake(t, w, "alice", "Secret1")
-	type3[len(type3)-1] ^= 1 // part of no proof, but of what the MIC covers
-	w.get("NTLM", type3, "401")
+	w.get("NTLM", startHandshake(t, w, "alice", "Secret1"), "200")
+	w.get("", nil, "200")
+	type3 := startHandshake(t, w, "bob", "Secret2")
+	w.get("", nil, "401")
+	if fields := w.get("NTLM", type3, "200"); !contains(fields, "X-Lab-User: bob") {
+		t.Errorf("second logon: %q", fields)
+	}
 }
 
 func TestNegotiateWrapsNTLM(t *testing.T) {
@@ -247,6 +255,8 @@ func TestSubscription(t *testing.T) {
 	}
 }
 
+var labUser = regexp.MustCompile(`X-Lab-User: (\w+)`)
+
 func TestCurlNTLM(t *testing.T) {
 	curl, err := exec.LookPath("curl")
 	if err != nil {
@@ -263,13 +273,14 @@ func TestCurlNTLM(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			out, err := exec.CommandContext(t.Context(), curl, "-s", "-o", "/dev/null", "-w", "%{http_code} %header{x-lab-user}",
+			out, err := exec.CommandContext(t.Context(), curl, "-s", "-D", "-", "-o", "/dev/null", "-w", "%{http_code}",
 				"--ntlm", "-u", tt.credentials, "-d", "<Body><GetFolder/></Body>", address(a.CAS(0), ewsPath)).Output()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := string(out); got != tt.want {
-				t.Errorf("curl = %q; want %q", got, tt.want)
+			user := firstMatch(labUser, string(out), "")
+			if got := string(out[len(out)-3:]) + " " + user; got != tt.want {
+				t.Errorf("curl = %q; want %q in %q", got, tt.want, out)
 			}
 		})
 	}

@@ -185,6 +185,8 @@ func (v *visit) garbage() {
 	panic(http.ErrAbortHandler)
 }
 
+// hang waits for a change. Of a request with a body that nobody reads, net/http
+// does not notice that its client left: it is held until then.
 func (v *visit) hang(changed <-chan struct{}) {
 	select {
 	case <-changed:

@@ -10,11 +10,13 @@ var guideText = template.Must(template.New("guide").Parse(`
 {{.Servers}} simulated client access servers run, and casbah in front of them.
 Users: alice Secret1, bob Secret2, carol Secret3, dave Secret4 (domain {{.Domain}}).
 {{if .Admin}}
-The page        http://{{.Admin}}/          servers by protocols, live
+The page         http://{{.Admin}}/   servers by protocols, live
 {{- end}}{{if .Mail}}
-Outlook Web App {{.Mail}}/owa/   log in as alice, turn pages; each names its server
+Outlook Web App  {{.Mail}}/owa/   log in as alice, turn pages; each names its server
+{{- end}}{{if .Plain}}
+without TLS      {{.Plain}}/owa/
 {{- end}}{{if .Control}}
-The lab         http://{{.Control}}/          state of the servers, orders
+The lab          http://{{.Control}}/   state of the servers, orders
 {{- end}}
 {{if .Mail}}
 1. A login stays on its server.
@@ -29,7 +31,7 @@ The lab         http://{{.Control}}/          state of the servers, orders
 
    curl {{.TLS}}-si --ntlm -u 'LAB\bob:Secret2' {{.Mail}}/EWS/Exchange.asmx | grep -E '^HTTP|X-Lab'
 
-   Two times 401 and then 200, with the same X-Lab-Conn in all three.
+   401 and then 200 for bob, with the same X-Lab-Conn in both.
 
 3. Push mail: a phone waits, and hears at once.
 
@@ -39,9 +41,10 @@ The lab         http://{{.Control}}/          state of the servers, orders
    and meanwhile elsewhere:  curl -X POST http://{{.Control}}/mail/carol
 {{- end}}
 
-4. Events stream, nothing is buffered: one line each second.
+4. Events stream, nothing is buffered: one each second, until Ctrl-C.
 
-   curl {{.TLS}}-N --ntlm -u dave:Secret4 -d '<Body><GetStreamingEvents/></Body>' {{.Mail}}/EWS/Exchange.asmx
+   curl {{.TLS}}-sN --ntlm -u dave:Secret4 -d '<Body><GetStreamingEvents/></Body>' {{.Mail}}/EWS/Exchange.asmx \
+     | grep -o 'sequence="[0-9]*"'
 
 5. Outlook Anywhere asks its RPC proxy for an echo.
 
@@ -51,9 +54,15 @@ The lab         http://{{.Control}}/          state of the servers, orders
 {{end}}{{if .Control}}
 6. One protocol fails on one server, and moves alone.
 
-   curl -X POST http://{{.Control}}/cas1/owa/503      the page shows owa on cas1 go down
-   curl -X POST http://{{.Control}}/cas1/owa/ok       and come back
-   curl -X POST http://{{.Control}}/cas1/stop         all of cas1: log in to OWA once more, elsewhere
+   curl -X POST http://{{.Control}}/cas1/owa/503      after three probes, some 15 s, the page shows owa on cas1 down
+   curl -X POST http://{{.Control}}/cas1/owa/ok       and after two good ones up
+
+7. A server stops. Take the one that step 1 has named.
+
+   curl -X POST http://{{.Control}}/cas1/stop
+
+   The pages of step 1 now say 440, from another server. Log in again, and they stay there.
+
    curl -X POST http://{{.Control}}/cas1/start
 {{end}}`))
 
@@ -61,13 +70,16 @@ The lab         http://{{.Control}}/          state of the servers, orders
 // the array, and what one will see.
 func (a *Array) Guide(f Front) string {
 	data := struct {
-		Servers                           int
-		Domain, Admin, Control, Mail, TLS string
+		Servers                                  int
+		Domain, Admin, Control, Mail, Plain, TLS string
 	}{Servers: len(a.cas), Domain: Domain, Admin: f.Admin, Control: f.Control}
 	switch {
 	case f.HTTPS != "":
 		data.Mail = "https://" + f.HTTPS
 		data.TLS = "--cacert " + f.Cert + " "
+		if f.HTTP != "" {
+			data.Plain = "http://" + f.HTTP
+		}
 	case f.HTTP != "":
 		data.Mail = "http://" + f.HTTP
 	}

@@ -81,7 +81,8 @@ func (m *mapi) inContext(v *visit, request string) {
 		v.mapiAnswer(nil)
 	case "notificationwait":
 		v.mapiCookies(ticket)
-		v.mapiAnswer(v.mapiWait)
+		since := v.mailNow() // before the client can know that it is waited for
+		v.mapiAnswer(func() bool { return v.mapiWait(since) })
 	default:
 		v.mapiCookies(ticket)
 		v.mapiAnswer(nil)
@@ -117,12 +118,12 @@ func (v *visit) mapiAnswer(wait func() (mail bool)) {
 	v.send(mapiResult(mail))
 }
 
-// mapiWait holds a NotificationWait until mail comes.
-func (v *visit) mapiWait() (mail bool) {
+// mapiWait holds a NotificationWait until there are more messages than since.
+func (v *visit) mapiWait(since int) (mail bool) {
 	v.hold(hold{
 		limit:    notificationTime,
 		interval: v.cas.array.options.Interval,
-		since:    v.mailNow(),
+		since:    since,
 		tick:     func() bool { return v.send("PENDING\r\n") },
 		mail:     func(int) bool { mail = true; return false },
 	})

@@ -95,6 +95,7 @@ func (o *owa) event(v *visit) {
 		v.answer(http.StatusOK, typeHTML, "<div id=res>"+v.user+"</div>")
 		return
 	}
+	since := v.mailNow() // before the client can know that it is waited for
 	v.set("Content-Type", typeHTML)
 	if !v.send("<script>stPend();</script>\r\n") {
 		return
@@ -102,7 +103,7 @@ func (o *owa) event(v *visit) {
 	v.hold(hold{
 		limit:    pendingTime,
 		interval: v.cas.array.options.Interval,
-		since:    v.mailNow(),
+		since:    since,
 		tick:     func() bool { return v.send("<script>kpAlv();</script>\r\n") },
 		mail:     func(total int) bool { return v.send(fmt.Sprintf("<script>newMail(%d);</script>\r\n", total)) },
 	})

@@ -100,6 +100,21 @@ func TestForeignCookie(t *testing.T) {
 	}
 }
 
+// Both cookies of the login count: one CAS's sessionid with another's cadata is
+// nobody.
+func TestMixedLogin(t *testing.T) {
+	a := newArray(t, Options{Servers: 1})
+	one, two := logon(newBrowser(t), a.CAS(0), "alice", "Secret1"), logon(newBrowser(t), a.CAS(0), "bob", "Secret2")
+	cookies := func(session, data answer) string {
+		return session.Cookies()[0].String() + "; " + data.Cookies()[1].String()
+	}
+	for want, line := range map[int]string{200: cookies(one, one), 440: cookies(one, two)} {
+		if got := newBrowser(t).send("GET", address(a.CAS(0), "/owa/"), "", "Cookie", line); got.StatusCode != want {
+			t.Errorf("GET with %q = %d; want %d", line, got.StatusCode, want)
+		}
+	}
+}
+
 func TestLogoff(t *testing.T) {
 	a := newArray(t, Options{Servers: 1})
 	b, s := newBrowser(t), a.CAS(0)

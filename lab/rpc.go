@@ -181,6 +181,10 @@ func (ch *channel) out() {
 			joined = nil
 			alive = ch.send(string(connC2()))
 		case p := <-flow:
+			if joined != nil { // both channels are there, and select picked this first
+				joined = nil
+				p = append(connC2(), p...)
+			}
 			alive = ch.send(string(p))
 		case <-ticker.C:
 			alive = ch.send(string(pingPDU()))

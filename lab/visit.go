@@ -30,7 +30,8 @@ type visit struct {
 // test can see where a request went.
 func (s *CAS) newVisit(w http.ResponseWriter, r *http.Request) *visit {
 	v := &visit{cas: s, w: w, r: r, conn: connOf(r.Context())}
-	v.conn.cut.Store(-1) // a fault of an earlier request may be over
+	v.conn.cut.Store(-1)     // a fault of an earlier request may be over
+	v.conn.phrase.Store(nil) // and its answer may have had another status
 	v.set("Server", "Microsoft-IIS/7.5")
 	v.set("X-Powered-By", "ASP.NET")
 	v.set("X-Lab-Server", s.name)

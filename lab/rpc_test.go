@@ -1,0 +1,249 @@
+package lab
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+const rpcPath = "/rpc/rpcproxy.dll?mbx@lab.test:6001"
+
+func newCookie() (c Cookie) {
+	_, _ = rand.Read(c[:])
+	return c
+}
+
+// openChannel sends the head of a channel and what follows it.
+func openChannel(t *testing.T, s *CAS, method, version string, length int64, body []byte) *wire {
+	t.Helper()
+	w := dial(t, s)
+	w.write(fmt.Sprintf("%s %s HTTP/%s\r\nHost: h\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n%s",
+		method, rpcPath, version, basicAuth("alice", "Secret1"), length, body))
+	return w
+}
+
+// pdu reads the next PDU that is not a ping.
+func (w *wire) pdu() []byte {
+	w.t.Helper()
+	for {
+		p, err := ReadPDU(w.r)
+		if err != nil {
+			w.t.Fatalf("after %d octets of a PDU: %v", len(p), err)
+		}
+		if !bytes.Equal(p, pingPDU()) {
+			return p
+		}
+	}
+}
+
+// request returns an RPC request PDU with that body.
+func requestPDU(body string) []byte {
+	p := []byte{5, 0, 0, 3, 0x10, 0, 0, 0}
+	p = binary.LittleEndian.AppendUint16(p, uint16(pduLeast+len(body)))
+	p = append(p, make([]byte, 6)...)
+	return append(p, body...)
+}
+
+// The layouts as the specification gives them, octet by octet.
+func TestConnPDUs(t *testing.T) {
+	virtual, channel, group := Cookie{1}, Cookie{2}, Cookie{3}
+	cookie := func(n byte) string { return fmt.Sprintf("%02x", n) + strings.Repeat("00", 15) }
+	tests := []struct {
+		name string
+		pdu  []byte
+		want string
+	}{
+		{"A1", ConnA1(virtual, channel), "05001403100000004c000000000000000000040006000000" +
+			"0100000003000000" + cookie(1) + "03000000" + cookie(2) + "0000000000000100"},
+		{"B1", ConnB1(virtual, channel, group), "050014031000000068000000000000000000060006000000" +
+			"0100000003000000" + cookie(1) + "03000000" + cookie(2) + "040000000000004005000000e09304000c000000" + cookie(3)},
+		{"A3", connA3(), "05001403100000001c0000000000000000000100" + "02000000c0d40100"},
+		{"echo", echoPDU(), "0500140310000000140000000000000040000000"},
+		{"ping", pingPDU(), "0500140310000000140000000000000001000000"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := hex.EncodeToString(tt.pdu); got != tt.want {
+				t.Errorf("%s = %s; want %s", tt.name, got, tt.want)
+			}
+		})
+	}
+	if n := len(connC2()); n != 44 {
+		t.Errorf("C2 has %d octets; want 44", n)
+	}
+}
+
+func TestEchoRequest(t *testing.T) {
+	a := newArray(t, Options{Servers: 1})
+	for _, method := range []string{methodIn, methodOut} {
+		w := openChannel(t, a.CAS(0), method, "1.1", 0, nil)
+		status, fields := w.head()
+		if status != "HTTP/1.1 200 Success" || !contains(fields, "Content-Length: 20") || !contains(fields, "Content-Type: application/rpc") {
+			t.Errorf("%s: %q %q", method, status, fields)
+		}
+		if got := w.pdu(); !bytes.Equal(got, echoPDU()) {
+			t.Errorf("%s: body %x; want %x", method, got, echoPDU())
+		}
+	}
+}
+
+func TestVirtualConnection(t *testing.T) {
+	for _, version := range []string{"1.1", "1.0"} {
+		t.Run(version, func(t *testing.T) {
+			a := newArray(t, Options{Servers: 1, Interval: 5 * time.Millisecond})
+			virtual := newCookie()
+			out := openChannel(t, a.CAS(0), methodOut, version, 76, ConnA1(virtual, newCookie()))
+			status, fields := out.head()
+			if want := "HTTP/" + version + " 200 Success"; status != want || !contains(fields, "Content-Length: 1073741824") {
+				t.Fatalf("OUT: %q %q; want %q", status, fields, want)
+			}
+			if got := out.pdu(); !bytes.Equal(got, connA3()) {
+				t.Errorf("first PDU = %x; want CONN/A3", got)
+			}
+			in := openChannel(t, a.CAS(0), methodIn, version, 1<<30, ConnB1(virtual, newCookie(), newCookie()))
+			if got := out.pdu(); !bytes.Equal(got, connC2()) {
+				t.Errorf("second PDU = %x; want CONN/C2", got)
+			}
+			for _, body := range []string{"hello", strings.Repeat("x", 5000)} {
+				in.write(string(requestPDU(body)))
+				if got := out.pdu(); !bytes.Equal(got, requestPDU(body)) {
+					t.Errorf("echo of %d octets = %d octets %.40x", len(body), len(got), got)
+				}
+			}
+			in.Close() // ends the OUT channel too
+			for err := error(nil); err == nil; {
+				_, err = ReadPDU(out.r)
+			}
+			until(t, "both channels are gone", func() bool { return a.CAS(0).Counts().Open == 0 })
+		})
+	}
+}
+
+// A channel that ran to its declared length is replaced, and the virtual
+// connection goes on.
+func TestInChannelIsReplaced(t *testing.T) {
+	a := newArray(t, Options{Servers: 1, Interval: 5 * time.Millisecond})
+	virtual := newCookie()
+	out := openChannel(t, a.CAS(0), methodOut, "1.1", 76, ConnA1(virtual, newCookie()))
+	out.head()
+	out.pdu()
+	for _, body := range []string{"first", "second"} {
+		whole := append(ConnB1(virtual, newCookie(), newCookie()), requestPDU(body)...)
+		in := openChannel(t, a.CAS(0), methodIn, "1.1", int64(len(whole)), whole)
+		if body == "first" {
+			out.pdu() // CONN/C2, once
+		}
+		if got := out.pdu(); !bytes.Equal(got, requestPDU(body)) {
+			t.Errorf("echo of %q = %q", body, got)
+		}
+		if status, _ := in.head(); status != "HTTP/1.1 200 Success" {
+			t.Errorf("IN: %q", status)
+		}
+	}
+}
+
+// The OUT channel's end ends the IN channel.
+func TestOutChannelLost(t *testing.T) {
+	a := newArray(t, Options{Servers: 1, Interval: 5 * time.Millisecond})
+	virtual := newCookie()
+	out := openChannel(t, a.CAS(0), methodOut, "1.1", 76, ConnA1(virtual, newCookie()))
+	out.head()
+	in := openChannel(t, a.CAS(0), methodIn, "1.1", 1<<30, ConnB1(virtual, newCookie(), newCookie()))
+	out.pdu()
+	out.pdu()
+	out.Close()
+	if n, err := in.r.ReadByte(); err == nil {
+		t.Errorf("IN channel was answered %q; want its end", n)
+	}
+}
+
+func TestInChannelIsAnsweredAtItsEnd(t *testing.T) {
+	a := newArray(t, Options{Servers: 1})
+	b1 := ConnB1(newCookie(), newCookie(), newCookie())
+	body := append(bytes.Clone(b1), make([]byte, 100_000)...)
+	w := openChannel(t, a.CAS(0), methodIn, "1.1", int64(len(body)), body)
+	status, fields := w.head()
+	if want := fmt.Sprintf("X-Lab-Octets: %d", len(body)); status != "HTTP/1.1 200 Success" || !contains(fields, want) {
+		t.Errorf("IN: %q %q; want %q", status, fields, want)
+	}
+}
+
+// A client that does not speak RTS can try a channel all the same.
+func TestChannelWithoutPDUs(t *testing.T) {
+	a := newArray(t, Options{Servers: 1})
+	w := openChannel(t, a.CAS(0), methodOut, "1.1", 1<<30, bytes.Repeat([]byte("x"), 76))
+	if status, _ := w.head(); status != "HTTP/1.1 200 Success" {
+		t.Errorf("OUT: %q", status)
+	}
+	if got := w.pdu(); !bytes.Equal(got, connA3()) {
+		t.Errorf("first PDU = %x; want CONN/A3", got)
+	}
+}
+
+func TestSplitIsCounted(t *testing.T) {
+	a := newArray(t, Options{Servers: 2})
+	virtual := newCookie()
+	openChannel(t, a.CAS(0), methodOut, "1.1", 76, ConnA1(virtual, newCookie())).head()
+	openChannel(t, a.CAS(1), methodIn, "1.1", 1<<30, ConnB1(virtual, newCookie(), newCookie()))
+	until(t, "the split is counted", func() bool { return a.CAS(1).Counts().Splits == 1 })
+}
+
+func TestRPCAuthentication(t *testing.T) {
+	tests := []struct {
+		name   string
+		o      Options
+		header string
+		want   string
+	}{
+		{"none", Options{Servers: 1}, "", "HTTP/1.1 401 Unauthorized"},
+		{"wrong", Options{Servers: 1}, "Authorization: " + basicAuth("alice", "x") + "\r\n", "HTTP/1.1 401 Unauthorized"},
+		{"right", Options{Servers: 1}, "Authorization: " + basicAuth("alice", "Secret1") + "\r\n", "HTTP/1.1 200 Success"},
+		{"anonymous", Options{Servers: 1, AnonymousRPC: true}, "", "HTTP/1.1 200 Success"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := dial(t, newArray(t, tt.o).CAS(0))
+			w.write("RPC_OUT_DATA /rpcwithcert/rpcproxy.dll HTTP/1.1\r\nHost: h\r\n" + tt.header + "Content-Length: 0\r\n\r\n")
+			if got, _ := w.head(); got != tt.want {
+				t.Errorf("status line %q; want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// An interim response keeps its own phrase, and the client's body waits for it.
+func TestExpectContinueOnChannel(t *testing.T) {
+	a := newArray(t, Options{Servers: 1})
+	w := dial(t, a.CAS(0))
+	w.write("RPC_OUT_DATA " + rpcPath + " HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 76\r\n" +
+		"Authorization: " + basicAuth("alice", "Secret1") + "\r\n\r\n")
+	if got, _ := w.head(); got != "HTTP/1.1 100 Continue" {
+		t.Fatalf("interim response %q", got)
+	}
+	w.write(string(ConnA1(newCookie(), newCookie())))
+	if got, _ := w.head(); got != "HTTP/1.1 200 Success" {
+		t.Errorf("status line %q", got)
+	}
+}
+
+func FuzzReadPDU(f *testing.F) {
+	f.Add(ConnA1(Cookie{1}, Cookie{2}))
+	f.Add(requestPDU("x"))
+	f.Add([]byte{5, 0, 0, 0, 0, 0, 0, 0, 15, 0, 0, 0, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		r := bytes.NewReader(in)
+		p, err := ReadPDU(r)
+		if !bytes.HasPrefix(in, p) {
+			t.Fatalf("read %x from %x", p, in)
+		}
+		if rest, _ := io.ReadAll(r); err == nil && len(p)+len(rest) != len(in) {
+			t.Fatalf("took %d octets for a PDU of %d", len(in)-len(rest), len(p))
+		}
+	})
+}
