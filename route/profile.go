@@ -46,10 +46,30 @@ func (p *Profile) Allows(method []byte) bool {
 // Up reports whether any service of the profile takes traffic.
 func (p *Profile) Up() bool { return p.eligible() != 0 }
 
+// Panics reports whether so few services are up that all which are not in
+// maintenance are used: panic_below is in effect.
+func (p *Profile) Panics() bool {
+	up, _, known := p.survey()
+	return known && p.tooFew(up)
+}
+
 // eligible returns the candidates that may be given a client that nothing binds.
 func (p *Profile) eligible() balance.Eligible {
-	var up, open balance.Eligible
-	known := false
+	up, open, known := p.survey()
+	if !known || p.tooFew(up) {
+		return up | open
+	}
+	return up
+}
+
+// tooFew reports whether the services that are up are fewer than panic_below allows.
+func (p *Profile) tooFew(up balance.Eligible) bool {
+	return p.PanicBelow > 0 && 100*popcount(up) < p.PanicBelow*len(p.Candidates)
+}
+
+// survey returns the candidates that are up, those that may work although they
+// are not known to, and whether anything is known of any.
+func (p *Profile) survey() (up, open balance.Eligible, known bool) {
 	for i := range p.Candidates {
 		switch p.Candidates[i].Service.State() {
 		case balance.Up:
@@ -64,10 +84,7 @@ func (p *Profile) eligible() balance.Eligible {
 			known = true
 		}
 	}
-	if !known || (p.PanicBelow > 0 && 100*popcount(up) < p.PanicBelow*len(p.Candidates)) {
-		return up | open
-	}
-	return up
+	return up, open, known
 }
 
 func popcount(e balance.Eligible) int {

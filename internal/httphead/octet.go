@@ -105,16 +105,3 @@ func EqualFold(b []byte, low string) bool {
 	}
 	return true
 }
-
-// sameFold compares ASCII text without case.
-func sameFold(a, b []byte) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i, c := range a {
-		if lower(c) != lower(b[i]) {
-			return false
-		}
-	}
-	return true
-}

@@ -127,7 +127,7 @@ func (r *Request) findHost() error {
 	if !seen && r.Minor > 0 {
 		return errNoHost
 	}
-	if r.Authority != nil && seen && !sameFold(r.Authority, r.Host) {
+	if r.Authority != nil && seen && !bytes.EqualFold(r.Authority, r.Host) {
 		return errAuthority
 	}
 	return nil

@@ -61,7 +61,7 @@ func (c *Conn) Bytes(now int64, l engine.Leg, p []byte, d engine.Driver) int {
 	c.unread = false
 	used := c.fromClient(p)
 	c.unread, c.resume = used < len(p), false
-	if c.eof && c.x == nil {
+	if c.eof && c.x == nil && !c.held {
 		c.close(engine.Flush) // half a head, and nothing follows
 	}
 	c.settle()
@@ -164,7 +164,7 @@ func (c *Conn) Moved(now int64, from engine.Leg, n int64, d engine.Driver) {
 	c.settle()
 }
 
-// Tick implements engine.Core. A driver may call it once when the connection
+// Tick implements engine.Core. The driver calls it once when the connection
 // opens, so that a client that never says anything has a deadline too.
 func (c *Conn) Tick(now int64, why engine.Cause, d engine.Driver) {
 	c.enter(now, d)

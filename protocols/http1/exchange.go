@@ -62,7 +62,6 @@ type exchange struct {
 
 	trusted     bool // the peer is a proxy whose forwarding headers count
 	decided     bool // d holds a decision for this request
-	kept        bool // decided by the pinned connection
 	parsed      bool // the head is well-formed, so that an answer may keep the connection
 	websocket   bool // Upgrade is passed on
 	tunnel      bool

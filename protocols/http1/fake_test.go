@@ -149,7 +149,7 @@ func (f *fake) end(l *fakeLeg, err error) {
 			l.gone = true
 		}
 		f.core.End(f.now, l.id, err, f)
-		if err != nil {
+		if err != nil && l.id != engine.Client && f.legs[l.id] == l {
 			delete(f.legs, l.id)
 		}
 	})

@@ -1,6 +1,10 @@
 package http1
 
-import "casbah/internal/httphead"
+import (
+	"bytes"
+
+	"casbah/internal/httphead"
+)
 
 // kind says what a header field is to a proxy.
 type kind uint8
@@ -141,7 +145,7 @@ func (h *hops) persists(minor byte) bool {
 // names reports whether the field is nominated.
 func (h *hops) names(field []byte) bool {
 	for _, n := range h.nominated[:h.n] {
-		if len(n) == len(field) && sameFold(n, field) {
+		if bytes.EqualFold(n, field) {
 			return true
 		}
 	}
@@ -161,12 +165,3 @@ func neverNominated(name []byte) bool {
 }
 
 const forwardedPrefix = "x-forwarded-"
-
-func sameFold(a, b []byte) bool {
-	for i, c := range a {
-		if lower(c) != lower(b[i]) {
-			return false
-		}
-	}
-	return true
-}

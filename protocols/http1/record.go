@@ -30,21 +30,7 @@ func (c *Conn) record(end route.End) {
 		r.Profile = x.profile.Name
 	}
 	if x.decided {
-		c.recordDecision(r)
+		r.Server, r.Step, r.Why = x.d.Server(), x.d.Step(), x.d.Why()
 	}
 	x.vip.Count(r)
-}
-
-// recordDecision tells which server got the request, and why.
-func (c *Conn) recordDecision(r *route.Record) {
-	x := c.x
-	r.Server = x.d.Server()
-	if x.kept {
-		r.Why = "pinned"
-		return
-	}
-	r.Why = x.d.Walk.Why.String()
-	if x.d.Walk.By >= 0 {
-		r.Step = x.profile.Chain.StepName(x.d.Walk.By)
-	}
 }

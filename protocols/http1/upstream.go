@@ -65,7 +65,7 @@ func (c *Conn) dispatch() {
 			c.abort(route.EndNoServer)
 			return
 		}
-		x.decided, x.kept = true, true
+		x.decided = true
 		x.d.Commit(c.now)
 		c.use(u)
 		return
