@@ -64,7 +64,9 @@ type Core interface {
 	// least before it calls Tick and before it reports an End, so that a core
 	// sees progress without being called for every read.
 	Moved(now int64, from Leg, n int64, d Driver)
-	// Tick is called when the deadline set by Wake has come, and on drain and kill.
+	// Tick is called once the connection is open, with Deadline, so that a core
+	// may set one before its client says anything; then when the deadline set by
+	// Wake has come, and on drain and kill.
 	Tick(now int64, why Cause, d Driver)
 }
 

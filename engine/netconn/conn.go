@@ -72,14 +72,16 @@ func (c *conn) serve() {
 	c.now = c.engine.clock()
 	c.begin()
 	c.leave()
-	l.readLoop()
+	l.readLoop(&c.engine.hangups)
 }
 
-// begin makes the core.
+// begin makes the core. Its first tick lets it set a deadline for a client that
+// never says anything.
 func (c *conn) begin() {
 	defer c.rescue()
 	if !c.killed {
 		c.core = c.ln.New(c.info)
+		c.ticks[engine.Deadline], c.due = true, true
 	}
 }
 

@@ -15,10 +15,31 @@ type cork struct {
 	mu   sync.Mutex // guards the fields below, and the order of writes
 	held bool       // a Write of the tls.Conn is going on
 	out  *buffer    // its records
+
+	in records // of a socket that may be parked; guarded by its mutex
 }
 
 // cork must stand for the whole net.Conn, reads and deadlines as the socket's.
 var _ net.Conn = (*cork)(nil)
+
+// Read implements net.Conn for the tls.Conn.
+func (c *cork) Read(p []byte) (int, error) {
+	n, err := c.socket.Read(p)
+	if c.parks {
+		c.socket.mu.Lock()
+		c.in.pass(p[:n])
+		c.socket.mu.Unlock()
+	}
+	return n, err
+}
+
+// whole reports whether no record was read in part. A part that came before a
+// hand-over would be taken, with the rest, for an answer after it.
+func (c *cork) whole() bool {
+	c.socket.mu.Lock()
+	defer c.socket.mu.Unlock()
+	return c.in.head == 0 && c.in.left == 0
+}
 
 // Write implements net.Conn for the tls.Conn.
 func (c *cork) Write(p []byte) (int, error) {
@@ -59,4 +80,35 @@ func (c *cork) flushLocked() error {
 	putBuffer(c.out)
 	c.out = nil
 	return err
+}
+
+// recordHeader is the length of the header of a TLS record, whose last two
+// octets are the length of the rest. RFC 8446, Section 5.1.
+const recordHeader = 5
+
+// records follows the boundaries of TLS records.
+type records struct {
+	head int  // octets of a header seen, 0 to 4
+	high byte // the first octet of its length
+	left int  // octets of the record to come, once its header is complete
+}
+
+// pass takes note of p, which follows what was passed before.
+func (r *records) pass(p []byte) {
+	for len(p) > 0 {
+		if r.left > 0 {
+			n := min(r.left, len(p))
+			r.left -= n
+			p = p[n:]
+			continue
+		}
+		switch r.head {
+		case recordHeader - 2:
+			r.high = p[0]
+		case recordHeader - 1:
+			r.left = int(r.high)<<8 | int(p[0])
+		}
+		r.head = (r.head + 1) % recordHeader
+		p = p[1:]
+	}
 }

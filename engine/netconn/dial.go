@@ -69,7 +69,7 @@ func (c *conn) runDial(ctx context.Context, l *leg) {
 	reads := l.reading
 	c.leave()
 	if reads {
-		l.readLoop()
+		l.readLoop(&c.engine.hangups)
 	}
 }
 
@@ -80,7 +80,9 @@ func (e *Engine) connect(ctx context.Context, to *balance.Endpoint) (*wire, erro
 		if err != nil {
 			return nil, err
 		}
-		return &wire{sock: newSocket(nc)}, nil
+		w := &wire{sock: newSocket(nc)}
+		w.sock.parks = w.sock.raw != nil
+		return w, nil
 	}
 	addr, _ := to.Addr()
 	// The dialer turns TCP_NODELAY and keep-alives on by itself.
@@ -89,6 +91,7 @@ func (e *Engine) connect(ctx context.Context, to *balance.Endpoint) (*wire, erro
 		return nil, err
 	}
 	w := &wire{sock: newSocket(nc)}
+	w.sock.parks = w.sock.raw != nil
 	if to.TLS == nil {
 		return w, nil
 	}

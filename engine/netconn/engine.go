@@ -35,6 +35,7 @@ type Engine struct {
 	clock    func() int64
 	parked   parked
 	faults   faults
+	hangups  hangups
 	refusing atomic.Int64 // connections that are being told why they are refused
 
 	mu       sync.Mutex // guards the fields below; taken with a connection's mutex held, never the other way round

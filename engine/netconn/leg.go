@@ -66,7 +66,7 @@ type leg struct {
 
 	// The end.
 	gone      bool // closed by the core, or reported as failed
-	parking   bool // closed by Park in this turn
+	parking   bool // closed by Park, which is not settled
 	shut      bool // the socket is closed
 	released  bool // counted out
 	discarded int  // octets read since it is gone
@@ -106,7 +106,7 @@ func (l *leg) step(c *conn) bool {
 	case l.securing:
 		l.securing = false
 		c.core.Secured(c.now, l.id, errStartTLS, c)
-	case l.move.to != nil && unread && l.move.to.queued() <= fullAt:
+	case l.move.to != nil && unread && !l.held && l.move.to.queued() <= fullAt:
 		l.moveUnread(c)
 	case l.move.to == nil && l.move.moved > 0:
 		l.reportMove(c)

@@ -67,12 +67,11 @@ func TestRelay(t *testing.T) {
 // TestBytesAgain offers what was left unused with more behind it, and again
 // after Hold is lifted by the event of another leg.
 func TestBytesAgain(t *testing.T) {
-	var offers journal
+	offers := make(chan string, 4)
 	up := upstream(t, false, func(nc net.Conn) { send(t, nc, "go"); _, _ = io.Copy(io.Discard, nc) })
-	held := make(chan struct{})
 	core := &toy{}
 	core.bytes = func(l engine.Leg, p []byte, d engine.Driver) int {
-		offers.add(fmt.Sprintf("%d %s", l, p))
+		offers <- fmt.Sprintf("%d %s", l, p)
 		switch {
 		case l == 1:
 			d.Hold(engine.Client, false)
@@ -80,7 +79,6 @@ func TestBytesAgain(t *testing.T) {
 		case string(p) == "abc":
 			d.Hold(engine.Client, true)
 			d.Dial(up, false)
-			close(held)
 			return 1
 		case string(p) == "bc":
 			d.Close(1, engine.Flush)
@@ -93,16 +91,15 @@ func TestBytesAgain(t *testing.T) {
 	start(t, Config{}, ln)
 	nc := dial(t, ln)
 	send(t, nc, "ab")
-	for len(offers.all()) == 0 {
-		time.Sleep(time.Millisecond)
+	for _, want := range []string{"0 ab", "0 abc", "1 go", "0 bc"} {
+		if got := receive(t, offers, "offer"); got != want {
+			t.Errorf("offer = %q; want %q", got, want)
+		}
+		if want == "0 ab" {
+			send(t, nc, "c")
+		}
 	}
-	send(t, nc, "c")
-	<-held
 	expect(t, nc, "ok")
-	want := []string{"0 ab", "0 abc", "1 go", "0 bc"}
-	if got := offers.all(); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("offers = %q; want %q", got, want)
-	}
 }
 
 // TestBytesBounded leaves everything unused: the reader stops at its limit, and

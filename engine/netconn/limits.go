@@ -89,6 +89,10 @@ func (e *Engine) admitSource(c *conn) bool {
 
 // forget counts c out.
 func (e *Engine) forget(c *conn) {
+	c.ln.conns.Add(-1)
+	if c.ln.OnClose != nil {
+		c.ln.OnClose()
+	}
 	e.mu.Lock()
 	delete(e.conns, c)
 	if c.source != (netip.Addr{}) {
@@ -101,10 +105,6 @@ func (e *Engine) forget(c *conn) {
 		e.empty = nil
 	}
 	e.mu.Unlock()
-	c.ln.conns.Add(-1)
-	if c.ln.OnClose != nil {
-		c.ln.OnClose()
-	}
 }
 
 // The bounds of a polite refusal.

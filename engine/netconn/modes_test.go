@@ -103,6 +103,17 @@ func wait(t testing.TB, e *Engine) {
 	}
 }
 
+// wentTo waits until e has n connections, which it has just after an event that
+// the caller waited for.
+func wentTo(t testing.TB, e *Engine, n int) {
+	t.Helper()
+	for end := time.Now().Add(patience); e.Open() != n; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("Open() = %d; want %d", e.Open(), n)
+		}
+	}
+}
+
 // dial connects to ln, plain, until the end of t.
 func dial(t testing.TB, ln *Listener) *net.TCPConn {
 	t.Helper()

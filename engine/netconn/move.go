@@ -44,7 +44,7 @@ func (l *leg) moveUnread(c *conn) {
 	case c.reader == l && l.r == l.w && to.wire != nil && to.quiet():
 		// Only the reader of l may lend its buffer, and only if it is empty
 		// after that: else the next read would move what is being written.
-		// BenchmarkMove: a tenth less time than with a copy.
+		// BenchmarkMove: 7% less CPU than with a copy, client and server included.
 		to.queueDirect(c, p)
 	default:
 		to.queue(c, p)

@@ -27,8 +27,12 @@ func turns(b testing.TB, nc net.Conn, p []byte, n int) {
 }
 
 // TestTurnDoesNotAllocate is the budget of a keep-alive request: nothing, for
-// the client's leg and for a relayed server.
+// the client's leg and for a relayed server. A tls.Conn itself allocates once
+// per Read, and there is one on each side of the test.
 func TestTurnDoesNotAllocate(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector pools forget at random")
+	}
 	for _, secure := range []bool{false, true} {
 		for _, name := range []string{"echo", "relay"} {
 			t.Run(fmt.Sprintf("%s/tls=%v", name, secure), func(t *testing.T) {
@@ -40,8 +44,12 @@ func TestTurnDoesNotAllocate(t *testing.T) {
 				for range 9 {
 					least = min(least, testing.AllocsPerRun(100, func() { turns(t, nc, p, 1) }))
 				}
-				if least != 0 {
-					t.Errorf("a turn allocates %v times; want 0", least)
+				want := 0.0
+				if secure {
+					want = 2
+				}
+				if least > want {
+					t.Errorf("a turn allocates %v times; want %v", least, want)
 				}
 			})
 		}
@@ -137,13 +145,21 @@ func moveClient(b testing.TB, up *balance.Endpoint, secure bool) net.Conn {
 	return dial(b, ln)
 }
 
-// BenchmarkTurn is the driver alone: a turn of a core that does nothing, without
-// its system calls.
+// sink is a connection that takes everything at once.
+type sink struct{ net.Conn }
+
+func (sink) Write(p []byte) (int, error) { return len(p), nil }
+
+// BenchmarkTurn is the driver alone: a turn that answers, without system calls.
 func BenchmarkTurn(b *testing.B) {
-	e := New(Config{})
 	_, peer := net.Pipe()
-	c := newConn(e, &Listener{New: fixed(&toy{})}, peer)
-	c.core = &toy{bytes: func(_ engine.Leg, p []byte, _ engine.Driver) int { return len(p) }}
+	c := newConn(New(Config{}), &Listener{}, sink{peer})
+	var echo toy
+	echo.bytes = func(l engine.Leg, p []byte, d engine.Driver) int {
+		d.Send(l, p)
+		return len(p)
+	}
+	c.core = &echo
 	b.ReportAllocs()
 	for b.Loop() {
 		c.client.took(getBuffer(small), requestSize, nil)

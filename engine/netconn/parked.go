@@ -45,7 +45,7 @@ func (p *parked) put(l *leg) bool {
 	}
 	l.parkedIn = p
 	l.onShelf = true
-	l.wire.sock.gen.Add(1)
+	l.wire.sock.nextGen()
 	l.owner.Store(nil)
 	p.shelves[l.endpoint] = append(shelf, parkedLeg{l, p.clock()})
 	if p.sweep == nil {
@@ -69,12 +69,11 @@ func (p *parked) take(e *balance.Endpoint, c *conn) *leg {
 		shelf[last] = parkedLeg{}
 		p.shelves[e] = shelf[:last]
 		l.onShelf = false
-		if l.wire.sock.silent() {
-			l.wire.sock.gen.Add(1)
+		if l.wire.sock.handOver() {
 			l.owner.Store(c)
 			return l
 		}
-		_ = l.wire.sock.Close() // its reader finds out
+		l.wire.sock.close() // its reader finds out
 	}
 }
 
@@ -142,7 +141,7 @@ func (p *parked) shut() {
 func (*parked) close(legs []parkedLeg) {
 	for _, pl := range legs {
 		pl.l.onShelf = false
-		_ = pl.l.wire.sock.Close()
+		pl.l.wire.sock.close()
 	}
 }
 
@@ -154,14 +153,23 @@ func (c *conn) settleParks() {
 	}
 	c.parks = false
 	for i := len(c.closed) - 1; i >= 0; i-- {
-		l := c.closed[i]
-		if !l.parking {
-			continue
+		if l := c.closed[i]; l.parking {
+			c.settlePark(l)
 		}
-		l.parking = false
-		if !c.park(l) {
-			c.finish(l)
-		}
+	}
+}
+
+// settlePark parks l or closes it. A writer may be at l still: the server can
+// answer before the write of what it answers has returned here. Then the end of
+// that write settles it.
+func (c *conn) settlePark(l *leg) {
+	if l.writing && l.out == nil && l.direct == nil && !l.readOver {
+		_ = l.wire.sock.SetWriteDeadline(time.Now().Add(flushTime))
+		return
+	}
+	l.parking = false
+	if !c.park(l) {
+		c.finish(l)
 	}
 }
 
@@ -172,11 +180,16 @@ func (c *conn) park(l *leg) bool {
 	bufferFree := l.buf == nil || c.reader == l
 	clean := l.r == l.w && bufferFree && l.quiet() && !l.half &&
 		l.writeErr == nil && !l.readOver && !l.shut && !l.waiting && l.reading
-	if !clean || l.endpoint == nil || l.wire == nil || !l.wire.sock.canPark() {
+	if !clean || l.endpoint == nil || l.wire == nil || !l.wire.sock.parks {
 		return false
 	}
-	putBuffer(l.buf)
-	l.buf, l.r, l.w, l.ask = nil, 0, 0, small
+	if l.wire.cork != nil && !l.wire.cork.whole() {
+		return false
+	}
+	if c.reader == l {
+		putBuffer(l.buf)
+		l.buf, l.r, l.w, l.ask = nil, 0, 0, small
+	}
 	c.dropClosed(l)
 	c.open--
 	if c.engine.parked.put(l) {

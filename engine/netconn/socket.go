@@ -2,7 +2,7 @@ package netconn
 
 import (
 	"net"
-	"sync/atomic"
+	"sync"
 )
 
 // socket is the transport of a wire, with reads that need no buffer while they
@@ -11,13 +11,18 @@ type socket struct {
 	net.Conn
 	halfCloser interface{ CloseWrite() error } // Conn, if it can; else nil
 	rawReader                                  // of the platform; its zero value is none
+	stayer                                     // likewise
 
 	ahead   []byte // read with a PROXY header, before anything else
 	hurried bool   // Read answers errNotNow instead of waiting; the reader's own
 
-	gen     atomic.Uint64 // rises when the socket is parked (odd) and handed over (even)
-	readGen uint64        // at the last read; the reader's own
-	spoiled atomic.Bool   // octets came while it was parked
+	// A socket that may be parked has generations: odd while it is parked, even
+	// while it has an owner.
+	parks   bool       // it may be parked
+	mu      sync.Mutex // guards the fields below, and is held for the read system call
+	gen     uint64
+	readGen uint64 // at the last read
+	spoiled bool   // something came while it was parked
 }
 
 // notNow is the error of a read that would wait. It is temporary, so that a
@@ -71,7 +76,31 @@ func (s *socket) fill(size int) (*buffer, int, error) {
 // stale reports whether the last read took octets that do not belong to the
 // present owner of the socket.
 func (s *socket) stale() bool {
-	return s.readGen != s.gen.Load() && s.raw != nil || s.spoiled.Load()
+	if !s.parks {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.readGen != s.gen || s.spoiled
+}
+
+// nextGen begins the next generation.
+func (s *socket) nextGen() {
+	s.mu.Lock()
+	s.gen++
+	s.mu.Unlock()
+}
+
+// handOver ends the parked generation, unless anything has come from the peer,
+// FIN included. No read can fall in between.
+func (s *socket) handOver() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.spoiled || !s.silent() {
+		return false
+	}
+	s.gen++
+	return true
 }
 
 // closeWrite sends FIN, if it can.

@@ -17,6 +17,8 @@ type rawReader struct {
 	attempt func(fd uintptr) bool
 	peek    func(fd uintptr)
 
+	spare *buffer // for the next attempt; nil: none
+
 	// Of one read: what attempt works on.
 	p     []byte
 	size  int
@@ -25,6 +27,7 @@ type rawReader struct {
 	err   error
 	octet [1]byte // for peek, by whom the parked socket is handed over
 	quiet bool    // what peek found
+	short bool    // the last read did not fill its room: the socket is empty
 }
 
 func (r *rawReader) init(s *socket) {
@@ -39,6 +42,27 @@ func (r *rawReader) init(s *socket) {
 	r.raw = raw
 	r.attempt = s.tryRead
 	r.peek = s.tryPeek
+}
+
+// keep lends b, which may be nil, to the first attempt of the next read: that
+// one often finds nothing, and need not go to the pool for it.
+func (s *socket) keep(b *buffer) {
+	if s.raw == nil || s.spare != nil {
+		putBuffer(b)
+		return
+	}
+	s.spare = b
+}
+
+// takeBuffer returns a buffer for one attempt.
+func (s *socket) takeBuffer() *buffer {
+	b := s.spare
+	s.spare = nil
+	if b == nil || len(b.b) < s.size {
+		putBuffer(b)
+		return getBuffer(s.size)
+	}
+	return b
 }
 
 // readRaw reads into p, or into a new buffer of which it uses size octets.
@@ -56,29 +80,31 @@ func (s *socket) readRaw(p []byte, size int) (*buffer, int, error) {
 // tryRead makes one attempt, and reports whether it is over: false waits for
 // the socket to become readable.
 func (s *socket) tryRead(fd uintptr) bool {
-	// Read before the octets are: octets that came before a hand-over then
-	// never count as of after it.
-	gen := s.gen.Load()
+	if s.parks {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+	}
 	b, p := (*buffer)(nil), s.p
 	if p == nil {
-		b = getBuffer(s.size)
+		b = s.takeBuffer()
 		p = b.b[:s.size]
 	}
-	n, err := syscall.Read(int(fd), p)
-	for errors.Is(err, syscall.EINTR) {
-		n, err = syscall.Read(int(fd), p)
+	n, errno := syscall.Read(int(fd), p)
+	for errno == syscall.EINTR { //nolint:errorlint // the bare value, on the hot path
+		n, errno = syscall.Read(int(fd), p)
 	}
-	if errors.Is(err, syscall.EAGAIN) {
+	s.short = n < len(p)
+	if errno == syscall.EAGAIN { //nolint:errorlint // as above
 		putBuffer(b)
 		return false
 	}
-	s.readGen = gen
-	if gen%2 == 1 {
-		s.spoiled.Store(true)
+	if s.parks {
+		s.readGen = s.gen
+		s.spoiled = s.spoiled || s.gen%2 == 1
 	}
 	switch {
-	case err != nil:
-		n, s.err = 0, os.NewSyscallError("read", err)
+	case errno != nil:
+		n, s.err = 0, os.NewSyscallError("read", errno)
 	case n == 0 && len(p) > 0:
 		s.err = io.EOF
 	}
@@ -90,14 +116,12 @@ func (s *socket) tryRead(fd uintptr) bool {
 	return true
 }
 
-// canPark reports whether the socket can tell what came before a hand-over.
-func (s *socket) canPark() bool { return s.raw != nil }
-
-// silent reports whether nothing has come from the peer, no FIN either.
+// silent reports whether nothing that was not read has come from the peer, no
+// FIN either. The caller holds s.mu.
 func (s *socket) silent() bool {
 	s.quiet = false
 	err := s.raw.Control(s.peek)
-	return err == nil && s.quiet && !s.spoiled.Load()
+	return err == nil && s.quiet
 }
 
 func (s *socket) tryPeek(fd uintptr) {

@@ -17,6 +17,7 @@ type toy struct {
 	drained func(l engine.Leg, d engine.Driver)
 	moved   func(from engine.Leg, n int64, d engine.Driver)
 	tick    func(now int64, why engine.Cause, d engine.Driver)
+	opened  bool
 }
 
 func (t *toy) Bytes(_ int64, l engine.Leg, p []byte, d engine.Driver) int {
@@ -60,6 +61,10 @@ func (t *toy) Moved(_ int64, from engine.Leg, n int64, d engine.Driver) {
 }
 
 func (t *toy) Tick(now int64, why engine.Cause, d engine.Driver) {
+	if !t.opened { // the tick that every connection begins with
+		t.opened = true
+		return
+	}
 	if t.tick != nil {
 		t.tick(now, why, d)
 	}

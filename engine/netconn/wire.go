@@ -30,6 +30,15 @@ func (w *wire) Read(p []byte) (int, error) {
 	return w.sock.Read(p)
 }
 
+// keep lends b, which may be nil, to the next fill.
+func (w *wire) keep(b *buffer) {
+	if w.tls != nil {
+		putBuffer(b) // that waits first
+		return
+	}
+	w.sock.keep(b)
+}
+
 // fill reads at most size octets into a buffer that it takes from its pool once
 // octets are there: a leg that waits holds none. The buffer is nil if there
 // are none.
@@ -46,22 +55,28 @@ func (w *wire) fill(size int) (*buffer, int, error) {
 	if err != nil || size == 1 {
 		return b, 1, err
 	}
-	// The rest of the record is decrypted, and others may have come with it.
-	// A temporary error does not break a tls.Conn for reading.
+	n, err = w.hurry(b.b[1:size])
+	return b, 1 + n, err
+}
+
+// hurry reads what is there without waiting. The rest of a record is decrypted
+// already; a record of a single octet has none, and what follows it may not
+// have come. A temporary error does not break a tls.Conn for reading.
+func (w *wire) hurry(p []byte) (n int, err error) {
 	w.sock.hurried = true
-	for n < size {
+	for err == nil && n < len(p) {
 		var m int
-		m, err = w.tls.Read(b.b[n:size])
+		m, err = w.tls.Read(p[n:])
 		n += m
-		if err != nil {
-			break
+		if len(p) < small {
+			break // a core looks at these: the next turn finds the next record
 		}
 	}
 	w.sock.hurried = false
 	if errors.Is(err, errNotNow) {
 		err = nil
 	}
-	return b, n, err
+	return n, err
 }
 
 // Write writes p, with TLS as records that leave together.

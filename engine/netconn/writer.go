@@ -135,7 +135,7 @@ func (l *leg) landed(c *conn, err error) bool {
 
 // fin reports whether it is time to send FIN, once.
 func (l *leg) fin() bool {
-	if l.finSent || l.shut || l.writeErr != nil || !(l.half || l.gone) {
+	if l.finSent || l.shut || l.parking || l.writeErr != nil || !(l.half || l.gone) {
 		return false
 	}
 	l.finSent = true
@@ -145,9 +145,13 @@ func (l *leg) fin() bool {
 // written is the turn at the end of a write: l has no writer any more.
 func (c *conn) written(l *leg) *leg {
 	l.writing = false
-	if l.gone {
+	switch {
+	case l.parking && l.writeErr == nil && !l.shut:
+		_ = l.wire.sock.SetWriteDeadline(time.Time{})
+		c.settlePark(l)
+	case l.gone:
 		c.linger(l)
-	} else {
+	default:
 		c.emptied(l)
 	}
 	if c.due {
@@ -207,6 +211,7 @@ func (l *leg) writeFailed(c *conn, err error) {
 func (c *conn) finish(l *leg) {
 	if l.wire == nil {
 		l.cancelDial()
+		c.release(l)
 		return
 	}
 	if l.writeErr != nil {
@@ -229,6 +234,7 @@ func (c *conn) finish(l *leg) {
 func (c *conn) abort(l *leg) {
 	if l.wire == nil {
 		l.cancelDial()
+		c.release(l)
 		return
 	}
 	if !l.shut {
@@ -243,6 +249,6 @@ func (c *conn) abort(l *leg) {
 func (l *leg) shutdown() {
 	if !l.shut && l.wire != nil {
 		l.shut = true
-		_ = l.wire.sock.Close()
+		l.wire.sock.close()
 	}
 }

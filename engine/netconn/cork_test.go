@@ -1,0 +1,96 @@
+package netconn
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// counted counts the writes to a connection.
+type counted struct {
+	net.Conn
+	mu     sync.Mutex
+	writes []int
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	c.writes = append(c.writes, len(p))
+	c.mu.Unlock()
+	return c.Conn.Write(p)
+}
+
+// TestCork writes the records of one Write together, as far as its buffer goes,
+// and holds nothing back.
+func TestCork(t *testing.T) {
+	a, b := net.Pipe()
+	under := &counted{Conn: b}
+	w := &wire{sock: newSocket(under)}
+	cfg := serverTLS()
+	cfg.DynamicRecordSizingDisabled = true
+	w.secure(tls.Server, cfg)
+	peer := tls.Client(a, clientTLS())
+	var shaking sync.WaitGroup
+	shaking.Go(func() { _ = peer.Handshake() })
+	if err := w.tls.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	shaking.Wait()
+	for _, tt := range []struct{ octets, writes int }{{1, 1}, {16 << 10, 1}, {64 << 10, 1}, {200 << 10, 4}} {
+		under.writes = nil
+		s := strings.Repeat("x", tt.octets)
+		done := make(chan struct{})
+		go func() {
+			expect(t, peer, s)
+			close(done)
+		}()
+		if _, err := w.Write([]byte(s)); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		if len(under.writes) != tt.writes {
+			t.Errorf("%d octets went in writes of %v; want %d", tt.octets, under.writes, tt.writes)
+		}
+	}
+	go w.closeWrite()
+	if _, err := peer.Read(make([]byte, 1)); err != io.EOF { //nolint:errorlint // an end is this very value
+		t.Errorf("Read() = %v after close_notify; want EOF", err)
+	}
+	_ = a.Close()
+	_ = b.Close()
+}
+
+// TestHurriedRead pins what wire.fill needs of crypto/tls: a temporary error of
+// a read is no end, and a record of one octet is delivered at once.
+func TestHurriedRead(t *testing.T) {
+	ln := &Listener{New: echo, TLS: serverTLS()}
+	start(t, Config{}, ln)
+	nc := tls.Client(dial(t, ln), clientTLS())
+	for range 5 {
+		for _, n := range []int{1, 2, 1, 100, 16 << 10, 1} {
+			s := strings.Repeat("z", n)
+			send(t, nc, s)
+			expect(t, nc, s)
+		}
+	}
+}
+
+// TestRecords finds the boundaries of records, in whatever pieces they come.
+func TestRecords(t *testing.T) {
+	stream := "\x16\x03\x01\x00\x03abc" + "\x17\x03\x03\x00\x00" + "\x17\x03\x03\x01\x02" + strings.Repeat("x", 0x102)
+	whole := map[int]bool{0: true, 8: true, 13: true, len(stream): true}
+	for piece := 1; piece <= len(stream); piece++ {
+		var r records
+		for at := 0; at < len(stream); {
+			n := min(piece, len(stream)-at)
+			r.pass([]byte(stream[at : at+n]))
+			at += n
+			if got := r.head == 0 && r.left == 0; got != whole[at] {
+				t.Fatalf("pieces of %d: at a boundary after %d octets = %v; want %v", piece, at, got, whole[at])
+			}
+		}
+	}
+}
