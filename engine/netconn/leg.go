@@ -46,8 +46,9 @@ type leg struct {
 	readOver bool      // it has met the end
 	buf      *buffer
 	r, w     int
-	tail     int // where the next read begins in buf; the reader's own
-	ask      int // octets that the next read may take; the reader's own
+	tail     int  // where the next read begins in buf; the reader's own
+	ask      int  // octets that the next read may take; the reader's own
+	long     bool // a long Move runs from here; the reader's own
 	move     move
 
 	// Writing.

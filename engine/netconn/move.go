@@ -23,6 +23,13 @@ func (m *move) readSize() int {
 	}
 }
 
+// spliceLeast is how many octets a Move must have left for a pipe to be worth
+// its system calls (BenchmarkMove).
+const spliceLeast = 32 << 10
+
+// long reports whether the kernel should move the octets, where it can.
+func (m *move) long() bool { return m.to != nil && (m.left < 0 || m.left >= spliceLeast) }
+
 // moveUnread moves what is unread at l.
 func (l *leg) moveUnread(c *conn) {
 	m := &l.move

@@ -135,7 +135,7 @@ func (l *leg) readEnded(c *conn, err error) {
 // makeRoom prepares buf for the next read. A buffer that is empty is returned,
 // for its pool: the next read begins with none.
 func (l *leg) makeRoom() (empty *buffer) {
-	l.ask = l.move.readSize()
+	l.ask, l.long = l.move.readSize(), l.move.long()
 	if l.gone {
 		l.r = l.w
 	}

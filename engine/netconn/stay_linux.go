@@ -59,6 +59,9 @@ func (l *leg) stay(h *hangups) bool {
 func (l *leg) readOn(fd uintptr) (over, wait bool) {
 	s := l.wire.sock
 	for s.state.Load() == staying {
+		if to, left := l.spliceTarget(); to != nil && l.splice(int(fd), to, left) {
+			continue
+		}
 		s.p, s.size = nil, l.ask
 		if l.buf != nil {
 			s.p = l.buf.b[l.tail:]
