@@ -97,6 +97,9 @@ func FuzzCookie(f *testing.F) {
 	}
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, p []byte) {
+		if bytes.ContainsFunc(p, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return // Parse lets no such value through
+		}
 		for name, value := range Cookies(p) {
 			if len(name) == 0 || bytes.ContainsRune(name, ';') || bytes.ContainsRune(value, ';') || !bytes.Contains(p, value) {
 				t.Errorf("Cookies(%q) has %q = %q", p, name, value)
