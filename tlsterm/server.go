@@ -21,7 +21,7 @@ func ServerConfig(certs *Certs, p Policy) *tls.Config {
 		MinVersion:     cmp.Or(p.Min, tls.VersionTLS12),
 		MaxVersion:     p.Max,
 		CipherSuites:   p.Ciphers,
-		NextProtos:     []string{"http/1.1"},
+		NextProtos:     []string{"http/1.1", "http/1.0"}, // curl --http1.0 offers the latter alone
 		// Small first records help a browser to render early, at the price of
 		// many more records, each with its own seal and header, in every answer.
 		DynamicRecordSizingDisabled: true,

@@ -73,6 +73,7 @@ func TestServerProtocol(t *testing.T) {
 	}{
 		{"none", nil, ""},
 		{"http/1.1", []string{"http/1.1"}, "http/1.1"},
+		{"http/1.0", []string{"http/1.0"}, "http/1.0"},
 		{"h2-preferred", []string{"h2", "http/1.1"}, "http/1.1"},
 	}
 	certs, trust := mailServer(t)
