@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"maps"
 	"sort"
 	"strconv"
 	"strings"
@@ -37,6 +38,14 @@ func lineStarts(text string) []int {
 func (x *index) has(p path) bool {
 	_, ok := x.at[p]
 	return ok
+}
+
+// forget makes p, and all that stands in it, as if the file did not hold it.
+func (x *index) forget(p path) {
+	maps.DeleteFunc(x.at, func(q path, _ int) bool {
+		rest, within := strings.CutPrefix(string(q), string(p))
+		return within && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
 }
 
 // find returns the position of p, or of the nearest thing around it that the

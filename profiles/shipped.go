@@ -22,20 +22,31 @@ type Preset struct {
 // ShippedText returns profiles.toml as it is in the binary.
 func ShippedText() string { return casbah.Profiles }
 
-// ShippedProfile returns what profiles.toml says of one profile, for every
-// preset.
+// ShippedProfile returns what profiles.toml says of one profile, as it may stand
+// in a site's file. What another preset changes in it follows as a comment.
 func ShippedProfile(name string) (string, error) {
 	if known := sorted(shippedProfiles(Exchange2010)); !slices.Contains(known, name) {
 		return "", fmt.Errorf("profile: want %s, got %q", oneOfNames("profile", name, known), name)
 	}
-	header := regexp.MustCompile(`(?m)^\[(preset\.[a-z0-9]+\.)?profile\.` + regexp.QuoteMeta(name) + `[].]`)
+	header := regexp.MustCompile(`(?m)^\[(?:preset\.([a-z0-9]+)\.)?profile\.` + regexp.QuoteMeta(name) + `[].]`)
 	var found []string
 	for part := range strings.SplitSeq(casbah.Profiles, "\n\n") {
-		if header.MatchString(part) {
+		m := header.FindStringSubmatch(part)
+		switch {
+		case m == nil:
+		case m[1] == "":
 			found = append(found, strings.Trim(part, "\n"))
+		default:
+			found = append(found, difference(m[1], strings.Trim(part, "\n")))
 		}
 	}
 	return strings.Join(found, "\n\n") + "\n", nil
+}
+
+// difference is what a preset changes, as a comment.
+func difference(preset, part string) string {
+	own := strings.Replace(part, "[preset."+preset+".", "[", 1)
+	return "# With preset = \"" + preset + "\" this differs:\n#\n# " + strings.ReplaceAll(own, "\n", "\n# ")
 }
 
 // Shipped returns the presets, with their profiles complete.

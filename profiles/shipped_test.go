@@ -166,3 +166,37 @@ func TestShippedProfileText(t *testing.T) {
 		t.Errorf("ShippedProfile(oaw) = %q, %v; want an error that names owa", text, err)
 	}
 }
+
+// What casbah prints of a profile may be written into a site's file: it changes
+// nothing, and is no mistake.
+func TestShippedProfileStandsInASite(t *testing.T) {
+	const site = "[[server]]\nname = \"cas1\"\naddress = \"192.0.2.1\"\n[[pool]]\nname = \"cas\"\nservers = [\"cas1\"]\n" +
+		"[[vip]]\nname = \"mail\"\ntype = \"http\"\nlisten = [\"127.0.0.1:80\"]\nprofiles = [\"owa\", \"ews\", \"oab\", \"mapi\"]\npool = \"cas\"\n"
+	plain, _, err := Parse("casbah.toml", []byte(site))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range plain.Profiles {
+		text, err := ShippedProfile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _, err := Parse("casbah.toml", []byte(site+text))
+		if err != nil {
+			t.Errorf("with %s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(want, c.Profiles[name]); diff != "" {
+			t.Errorf("with %s it differs (-shipped +site):\n%s", name, diff)
+		}
+	}
+}
+
+// A chain that is not what ships is the site's own, and judged.
+func TestChangedChainIsTheSites(t *testing.T) {
+	const text = "[profile.ews]\nchain = [{ by = \"ssl_id\" }, { by = \"cookie\", name = \"exchangecookie\" }]\n"
+	_, _, err := Parse("casbah.toml", []byte(text))
+	if err == nil || !strings.Contains(err.Error(), `got "ssl_id"`) {
+		t.Errorf("Parse = %v; want ssl_id refused", err)
+	}
+}
