@@ -27,6 +27,8 @@ import (
 	"crypto/sha256"
 	"net/http"
 
+	"github.com/rs/zerolog"
+
 	"casbah/node"
 )
 
@@ -52,6 +54,8 @@ type Options struct {
 	// Host is the host of [admin] listen; on loopback a request may name it
 	// besides localhost and loopback addresses.
 	Host string
+	// Log takes what the HTTP server itself complains of. The zero value is silent.
+	Log zerolog.Logger
 }
 
 // Handler answers on the admin listener.

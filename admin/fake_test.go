@@ -45,7 +45,7 @@ func newFake() *fake {
 			Refused: map[string]uint64{"path": 2, "tls": 0}, Ends: map[string]uint64{"done": 40}, Pins: 1, Unlogged: 5,
 		}},
 		Pools: []node.PoolStatus{{
-			Name: "cas", Algorithm: "least_conn", UpstreamTLS: "off",
+			Name: "cas", Algorithm: "least_conn", UpstreamTLS: "off", PanicBelow: 50, Panic: []string{"owa"},
 			Servers: []node.ServerStatus{{
 				Name: "cas1", Address: "192.0.2.11:80", Weight: 100, Active: 2, Requests: 40, Bindings: 7,
 				Services: []node.ServiceStatus{

@@ -1,13 +1,17 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rs/zerolog"
 )
 
 const (
@@ -38,8 +42,17 @@ func Serve(ctx context.Context, ln net.Listener, h *Handler) error {
 	return err
 }
 
+// complaints takes the lines that the HTTP server writes about its connections.
+type complaints struct{ log zerolog.Logger }
+
+// Write logs one line.
+func (c complaints) Write(line []byte) (int, error) {
+	c.log.Warn().Str("listener", "admin").Msg(string(bytes.TrimSpace(line)))
+	return len(line), nil
+}
+
 // server has a limit on everything that a client may do slowly.
-func server(h http.Handler) *http.Server {
+func server(h *Handler) *http.Server {
 	var open atomic.Int64
 	return &http.Server{
 		Handler:           h,
@@ -48,6 +61,7 @@ func server(h http.Handler) *http.Server {
 		WriteTimeout:      30 * time.Second, // an event stream sets its own, frame by frame
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          log.New(complaints{h.options.Log}, "", 0), //nolint:forbidigo // the type that http.Server asks for
 		ConnState: func(c net.Conn, s http.ConnState) {
 			switch s {
 			case http.StateNew:

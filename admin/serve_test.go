@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 )
 
 func TestServeAnswersAndStops(t *testing.T) {
@@ -114,5 +117,15 @@ func TestOversizedHeadIsRefused(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("a head of 64 KiB = %s; want 431", resp.Status)
+	}
+}
+
+// What the HTTP server complains of is a line of the log, with its level.
+func TestComplaintsAreLogged(t *testing.T) {
+	var out bytes.Buffer
+	srv := server(New(newFake(), Options{Loopback: true, Log: zerolog.New(&out)}))
+	srv.ErrorLog.Printf("http: Accept error: %v", "too many open files")
+	if got, want := out.String(), `{"level":"warn","listener":"admin","message":"http: Accept error: too many open files"}`+"\n"; got != want {
+		t.Errorf("logged %s; want %s", got, want)
 	}
 }

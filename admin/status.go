@@ -52,6 +52,8 @@ type Pool struct {
 	Name        string   `json:"name"`
 	Algorithm   string   `json:"algorithm"`
 	UpstreamTLS string   `json:"upstream_tls"`
+	PanicBelow  int      `json:"panic_below"` // percent; 0: off
+	Panic       []string `json:"panic"`       // profiles for which panic_below is in effect
 	Servers     []Server `json:"servers"`
 }
 
@@ -132,7 +134,10 @@ func vipOf(v *node.VIPStatus) VIP {
 }
 
 func poolOf(p *node.PoolStatus) Pool {
-	pool := Pool{Name: p.Name, Algorithm: p.Algorithm, UpstreamTLS: p.UpstreamTLS, Servers: make([]Server, 0, len(p.Servers))}
+	pool := Pool{
+		Name: p.Name, Algorithm: p.Algorithm, UpstreamTLS: p.UpstreamTLS, PanicBelow: p.PanicBelow, Panic: list(p.Panic),
+		Servers: make([]Server, 0, len(p.Servers)),
+	}
 	for i := range p.Servers {
 		s := &p.Servers[i]
 		server := Server{

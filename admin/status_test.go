@@ -34,7 +34,7 @@ const statusWant = `{
 		"connections": 3, "accepted": 9, "requests": 40, "status": {"2xx": 39, "3xx": 0, "none": 1}, "in_octets": 1000, "out_octets": 2000,
 		"refused": {"path": 2, "tls": 0}, "ends": {"done": 40}, "pins": 1, "unlogged": 5
 	}],
-	"pools": [{"name": "cas", "algorithm": "least_conn", "upstream_tls": "off", "servers": [{
+	"pools": [{"name": "cas", "algorithm": "least_conn", "upstream_tls": "off", "panic_below": 50, "panic": ["owa"], "servers": [{
 		"name": "cas1", "address": "192.0.2.11:80", "weight": 100, "active": 2, "requests": 40, "bindings": 7, "services": [
 			{"profile": "owa", "state": "down", "since": "2026-03-04T11:59:00Z", "last_probe": "2026-03-04T11:59:59Z", "probe": "GET /owa/",
 			 "probe_seconds": 0.0015, "probe_error": "got 503", "active": 0, "requests": 30, "failures": 2, "latency_seconds": 0.02},

@@ -41,7 +41,7 @@ func (h *Handler) vipView(v *node.VIPStatus) page.VIP {
 }
 
 func poolView(p *node.PoolStatus) page.Pool {
-	pool := page.Pool{Name: p.Name, Algorithm: p.Algorithm, UpstreamTLS: p.UpstreamTLS}
+	pool := page.Pool{Name: p.Name, Algorithm: p.Algorithm, UpstreamTLS: p.UpstreamTLS, PanicBelow: p.PanicBelow, Panic: p.Panic}
 	for i := range p.Servers {
 		s := &p.Servers[i]
 		server := page.Server{

@@ -5,25 +5,29 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"casbah/balance"
+	"casbah/health"
 	"casbah/persistence"
 	"casbah/profiles"
 	"casbah/route"
 	"casbah/tlsterm"
 )
 
-// snapshot is the run-time form of one configuration.
+// snapshot is the run-time form of one configuration. Nothing in it changes
+// once it is in force.
 type snapshot struct {
 	config *profiles.Config
 	vips   []*builtVIP
 	plans  []plan // what is probed
 
 	endpoints map[endpointKey]*balance.Endpoint
+	monitors  map[serviceKey]*health.Monitor // who probes; set by commit
 }
 
 // builtVIP is one VIP of a snapshot.
@@ -31,7 +35,8 @@ type builtVIP struct {
 	conf  *profiles.VIP
 	route *route.VIP
 	tls   *tls.Config // nil: plain
-	certs *tlsterm.Certs
+	pairs []*tls.Certificate
+	addrs []netip.AddrPort // of its listeners, their ports chosen; set by commit
 }
 
 // plan says what is probed of a service, and how.
@@ -124,21 +129,20 @@ func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
 
 // terminate loads the certificates of the VIP and makes its TLS configuration.
 func (v *builtVIP) terminate() error {
-	var pairs []*tls.Certificate
 	for _, c := range v.conf.Certificates {
 		pair, err := tlsterm.LoadPair(c.Cert, c.Key)
 		if err != nil {
 			return err
 		}
-		pairs = append(pairs, pair)
+		v.pairs = append(v.pairs, pair)
 	}
 	policy, err := tlsPolicy(v.conf.TLS)
 	if err != nil {
 		return err
 	}
-	v.certs = new(tlsterm.Certs)
-	v.certs.Set(pairs)
-	v.tls = tlsterm.ServerConfig(v.certs, policy)
+	certs := new(tlsterm.Certs)
+	certs.Set(v.pairs)
+	v.tls = tlsterm.ServerConfig(certs, policy)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,15 +34,16 @@ type Node struct {
 	tickets *tlsterm.TicketKeys
 	events  events
 
-	reload     sync.Mutex // guards the fields below and serializes Start, Reload and Stop
-	live       *live
+	live *live
+
+	reload     sync.Mutex // serializes Start, Reload and the first part of Stop, and guards the fields below
 	passphrase []byte
 	entries    map[string]*entry // by VIP name
 	probes     map[serviceKey]*probing
 
-	snap     atomic.Pointer[snapshot]
-	loaded   atomic.Int64          // Unix nanoseconds of the last snapshot
-	mistake  atomic.Pointer[error] // of the last reload; nil: it succeeded
+	snap     atomic.Pointer[snapshot] // in force, nil before Start; who only looks needs no lock
+	loaded   atomic.Int64             // Unix nanoseconds of the last snapshot
+	mistake  atomic.Pointer[error]    // of the last reload; nil: it succeeded
 	stopping atomic.Bool
 	ready    atomic.Bool
 	panics   atomic.Uint64
@@ -119,21 +121,25 @@ func (n *Node) event(kind, text string) {
 	n.log.Info().Str("event", kind).Msg(text)
 }
 
-// Addrs returns the addresses that the VIP of that name listens on.
+// warn is event for what an administrator should do something about.
+func (n *Node) warn(kind, text string) {
+	n.events.add(time.Now(), kind, text)
+	n.log.Warn().Str("event", kind).Msg(text)
+}
+
+// Addrs returns the addresses that the VIP of that name listens on, in the order
+// of its configuration.
 func (n *Node) Addrs(vip string) []netip.AddrPort {
-	n.reload.Lock()
-	defer n.reload.Unlock()
-	e := n.entries[vip]
-	if e == nil {
+	snap := n.snap.Load()
+	if snap == nil || n.stopping.Load() {
 		return nil
 	}
-	var out []netip.AddrPort
-	for _, conf := range e.conf.Listen {
-		if s := e.sockets[conf]; s != nil {
-			out = append(out, s.addr())
+	for _, v := range snap.vips {
+		if v.conf.Name == vip {
+			return slices.Clone(v.addrs)
 		}
 	}
-	return out
+	return nil
 }
 
 func (n *Node) closeAccess() error {

@@ -25,8 +25,8 @@ func (p *plan) same(q *plan) bool {
 }
 
 // probe starts the monitors of plans and ends those that are not among them.
-// One that goes on as it was is left alone.
-func (n *Node) probe(plans []plan) {
+// One that goes on as it was is left alone. It returns all that are at work.
+func (n *Node) probe(plans []plan) map[serviceKey]*health.Monitor {
 	wanted := make(map[serviceKey]*plan, len(plans))
 	for i := range plans {
 		wanted[plans[i].key] = &plans[i]
@@ -43,6 +43,11 @@ func (n *Node) probe(plans []plan) {
 	for key, w := range wanted {
 		n.probes[key] = n.startProbe(*w)
 	}
+	monitors := make(map[serviceKey]*health.Monitor, len(n.probes))
+	for key, p := range n.probes {
+		monitors[key] = p.monitor
+	}
+	return monitors
 }
 
 func (n *Node) startProbe(w plan) *probing {

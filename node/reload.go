@@ -104,9 +104,13 @@ func (n *Node) commit(snap *snapshot, opened []*socket) {
 		n.entries[s.vip].sockets[s.conf] = s
 		n.serve(s)
 	}
+	for _, v := range snap.vips {
+		v.addrs = n.entries[v.conf.Name].addrs()
+	}
+	snap.monitors = n.probe(snap.plans)
 	n.snap.Store(snap)
 	n.loaded.Store(time.Now().UnixNano())
-	n.probe(snap.plans)
+	n.judgeCertificates(snap)
 }
 
 // enter puts v in force for the connections of its VIP, and closes the

@@ -6,7 +6,8 @@ import "time"
 // it are still read, so that a ticket resumes for at least twice as long.
 const rotateEvery = 8 * time.Hour
 
-// keepRotating gives every VIP new ticket keys until the node stops.
+// keepRotating gives every VIP new ticket keys until the node stops. It looks at
+// the certificates as well: one may end while casbah runs.
 func (n *Node) keepRotating() {
 	tick := time.NewTicker(rotateEvery)
 	defer tick.Stop()
@@ -16,11 +17,13 @@ func (n *Node) keepRotating() {
 			return
 		case <-tick.C:
 			n.tickets.Rotate()
-			for _, v := range n.snap.Load().vips {
+			snap := n.snap.Load()
+			for _, v := range snap.vips {
 				if v.tls != nil {
 					n.tickets.Apply(v.tls)
 				}
 			}
+			n.judgeCertificates(snap)
 		}
 	}
 }

@@ -26,6 +26,15 @@ type entry struct {
 
 func newEntry() *entry { return &entry{sockets: make(map[netip.AddrPort]*socket)} }
 
+// addrs returns the addresses of the listeners, in the order of the configuration.
+func (e *entry) addrs() []netip.AddrPort {
+	out := make([]netip.AddrPort, 0, len(e.conf.Listen))
+	for _, conf := range e.conf.Listen {
+		out = append(out, e.sockets[conf].addr())
+	}
+	return out
+}
+
 // socket is one open listener.
 type socket struct {
 	vip      string

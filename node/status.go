@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"casbah/balance"
+	"casbah/health"
 	"casbah/profiles"
 	"casbah/route"
 )
@@ -45,6 +46,8 @@ type VIPStatus struct {
 // PoolStatus is one pool.
 type PoolStatus struct {
 	Name, Algorithm, UpstreamTLS string
+	PanicBelow                   int      // percent; 0: off
+	Panic                        []string // profiles with so few services up that all not in maintenance are used
 	Servers                      []ServerStatus
 }
 
@@ -78,10 +81,9 @@ type TableStatus struct {
 	Bytes                           int64
 }
 
-// Status returns how the node is now.
+// Status returns how the node is now. It waits for nobody: not for a reload that
+// looks up names, nor for a drain.
 func (n *Node) Status() Status {
-	n.reload.Lock()
-	defer n.reload.Unlock()
 	now := time.Now()
 	snap := n.snap.Load()
 	s := Status{
@@ -122,10 +124,9 @@ func (n *Node) vipStatus(v *builtVIP) VIPStatus {
 		In: c.In.Load(), Out: c.Out.Load(), Pins: c.Pins.Load(), Unlogged: c.Unlogged.Load(),
 		Status: make(map[string]uint64), Refused: make(map[string]uint64), Ends: make(map[string]uint64),
 	}
-	for _, socket := range n.entries[v.conf.Name].sockets {
-		s.Listen = append(s.Listen, socket.addr().String())
+	for _, addr := range n.Addrs(v.conf.Name) {
+		s.Listen = append(s.Listen, addr.String())
 	}
-	slices.Sort(s.Listen)
 	for i := range c.Status {
 		word := "none"
 		if i > 0 {
@@ -144,7 +145,10 @@ func (n *Node) vipStatus(v *builtVIP) VIPStatus {
 
 // poolStatus tells of the services that the snapshot probes in the pool.
 func (n *Node) poolStatus(snap *snapshot, conf *profiles.Pool, bindings map[balance.ServerID]int) PoolStatus {
-	s := PoolStatus{Name: conf.Name, Algorithm: conf.Algorithm, UpstreamTLS: conf.UpstreamTLS}
+	s := PoolStatus{
+		Name: conf.Name, Algorithm: conf.Algorithm, UpstreamTLS: conf.UpstreamTLS,
+		PanicBelow: conf.PanicBelow, Panic: panicking(snap, conf.Name),
+	}
 	for _, name := range conf.Servers {
 		i := slices.IndexFunc(snap.config.Servers, func(c profiles.Server) bool { return c.Name == name })
 		live := n.live.servers.Get(name)
@@ -154,7 +158,7 @@ func (n *Node) poolStatus(snap *snapshot, conf *profiles.Pool, bindings map[bala
 		}
 		for j := range snap.plans {
 			if p := &snap.plans[j]; p.key.pool == conf.Name && p.key.server == name {
-				server.Services = append(server.Services, n.serviceStatus(p))
+				server.Services = append(server.Services, serviceStatus(p, snap.monitors[p.key]))
 			}
 		}
 		s.Servers = append(s.Servers, server)
@@ -162,19 +166,33 @@ func (n *Node) poolStatus(snap *snapshot, conf *profiles.Pool, bindings map[bala
 	return s
 }
 
-func (n *Node) serviceStatus(p *plan) ServiceStatus {
+// panicking names the profiles of a pool for which panic_below is in effect.
+func panicking(snap *snapshot, pool string) []string {
+	var names []string
+	for _, v := range snap.vips {
+		if v.conf.Pool != pool {
+			continue
+		}
+		for _, p := range v.route.Profiles {
+			if p.Panics() && !slices.Contains(names, p.Name) {
+				names = append(names, p.Name)
+			}
+		}
+	}
+	return names
+}
+
+func serviceStatus(p *plan, monitor *health.Monitor) ServiceStatus {
 	s := ServiceStatus{
 		Profile: p.key.profile, State: p.service.State().String(), Since: p.service.Since(),
 		Probe:  probeText(&p.probe),
 		Active: p.service.Active.Load(), Requests: p.service.Requests.Load(), Failures: p.service.Failures.Load(),
 		Latency: p.service.Latency(),
 	}
-	if probing := n.probes[p.key]; probing != nil {
-		if r, ok := probing.monitor.LastResult(); ok {
-			s.LastProbe, s.ProbeTime = r.At, r.Took
-			if r.Err != nil {
-				s.ProbeError = cmp.Or(r.Err.Error(), "no answer")
-			}
+	if r, ok := monitor.LastResult(); ok {
+		s.LastProbe, s.ProbeTime = r.At, r.Took
+		if r.Err != nil {
+			s.ProbeError = cmp.Or(r.Err.Error(), "no answer")
 		}
 	}
 	return s

@@ -12,14 +12,9 @@ const killGrace = 2 * time.Second
 // requests finish for at most drain, closes what is left, and flushes the log.
 func (n *Node) Stop(drain time.Duration) {
 	n.stopping.Store(true)
-	n.reload.Lock()
-	defer n.reload.Unlock()
 	begun := time.Now()
 	n.event("stop", "stopping: listeners close, open requests may finish")
-	for _, e := range n.entries {
-		e.conf.Listen = nil
-		n.shut(e)
-	}
+	n.shutAll()
 	n.engine.Drain()
 	if left := n.wait(drain); left > 0 {
 		n.log.Warn().Int("connections", left).Dur("after", time.Since(begun)).
@@ -33,6 +28,17 @@ func (n *Node) Stop(drain time.Duration) {
 		n.log.Error().Err(err).Msg("the access log cannot be closed")
 	}
 	n.log.Info().Dur("took", time.Since(begun)).Msg("stopped")
+}
+
+// shutAll closes all listeners, behind a reload that is under way. No reload
+// begins after it.
+func (n *Node) shutAll() {
+	n.reload.Lock()
+	defer n.reload.Unlock()
+	for _, e := range n.entries {
+		e.conf.Listen = nil
+		n.shut(e)
+	}
 }
 
 // wait returns when no connection is open or limit is over, and how many are left.

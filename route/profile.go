@@ -67,8 +67,8 @@ func (p *Profile) tooFew(up balance.Eligible) bool {
 	return p.PanicBelow > 0 && 100*popcount(up) < p.PanicBelow*len(p.Candidates)
 }
 
-// survey returns the candidates that are up, those that may work although they
-// are not known to, and whether anything is known of any.
+// survey returns the candidates that are up, the others that are not in
+// maintenance, and whether anything is known of any.
 func (p *Profile) survey() (up, open balance.Eligible, known bool) {
 	for i := range p.Candidates {
 		switch p.Candidates[i].Service.State() {
@@ -77,10 +77,10 @@ func (p *Profile) survey() (up, open balance.Eligible, known bool) {
 			known = true
 		case balance.Unknown:
 			open |= 1 << uint(i)
-		case balance.Down:
+		case balance.Down, balance.Drain:
 			open |= 1 << uint(i)
 			known = true
-		case balance.Drain, balance.Maintenance:
+		case balance.Maintenance:
 			known = true
 		}
 	}

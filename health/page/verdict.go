@@ -41,7 +41,7 @@ const fullAt = 90
 func judge(v *View) verdict {
 	s := surveyOf(v)
 	lvl, headline := s.headline(v)
-	vd := verdict{Level: lvl, Headline: headline, Findings: append(s.findings(v.Now), processFindings(v)...)}
+	vd := verdict{Level: lvl, Headline: headline, Findings: slices.Concat(poolFindings(v), s.findings(v.Now), processFindings(v))}
 	slices.SortStableFunc(vd.Findings, func(a, b finding) int { return severity(b.Level) - severity(a.Level) })
 	if n := len(vd.Findings); n > maxFindings {
 		vd.Findings, vd.More = vd.Findings[:maxFindings], n-maxFindings
@@ -90,6 +90,19 @@ func unservedVIPs(v *View) []string {
 		}
 	}
 	return names
+}
+
+// poolFindings tell where traffic goes to servers that are not up.
+func poolFindings(v *View) []finding {
+	var fs []finding
+	for i := range v.Pools {
+		if p := &v.Pools[i]; len(p.Panic) > 0 {
+			text := fmt.Sprintf("Pool %s panics: for %s fewer than %d%% of the servers are up, so all that are not in maintenance are used.",
+				p.Name, enumerate(p.Panic), p.PanicBelow)
+			fs = append(fs, finding{Level: bad, Text: text})
+		}
+	}
+	return fs
 }
 
 // processFindings are about casbah itself rather than a server.

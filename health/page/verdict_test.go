@@ -116,6 +116,13 @@ func TestFindings(t *testing.T) {
 		{"drain", func(v *page.View) { set(v, 0, 0, page.Drain, "") }, []string{"cas1: owa draining for 1 min 30 s"}},
 		{"unknown", func(v *page.View) { v.Pools[0].Servers[0].Services[0] = page.Service{Profile: "owa"} }, []string{"cas1: owa not probed yet"}},
 		{"reload", func(v *page.View) { v.ReloadError = "3:1: want a name" }, []string{"The last reload was refused; the configuration from before is in force. 3:1: want a name"}},
+		{"panic", func(v *page.View) {
+			v.Pools[0].PanicBelow, v.Pools[0].Panic = 50, []string{"owa", "eas"}
+			set(v, 1, 1, page.Down, "got 503")
+		}, []string{
+			"Pool cas panics: for owa and eas fewer than 50% of the servers are up, so all that are not in maintenance are used.",
+			"cas2: eas down for 1 min 30 s got 503",
+		}},
 		{"connections-below", func(v *page.View) { v.Conns = 899 }, nil},
 		{"connections", func(v *page.View) { v.Conns = 900 }, []string{"900 connections are open, of 1,000 allowed."}},
 		{"connections-unlimited", func(v *page.View) { v.Conns, v.ConnLimit = 900, 0 }, nil},

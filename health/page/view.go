@@ -56,6 +56,8 @@ type Count struct {
 // Pool is one CAS array.
 type Pool struct {
 	Name, Algorithm, UpstreamTLS string
+	PanicBelow                   int      // percent; 0: off
+	Panic                        []string // profiles for which panic_below is in effect
 	Servers                      []Server
 }
 

@@ -1,0 +1,111 @@
+package node
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"casbah/route"
+)
+
+// gate is a log whose first write waits until it is opened.
+type gate struct {
+	open chan struct{}
+	buf  bytes.Buffer
+}
+
+func (g *gate) Write(p []byte) (int, error) {
+	<-g.open
+	return g.buf.Write(p)
+}
+
+var testRecord = route.Record{
+	VIP: "mail", Profile: "owa", Client: netip.MustParseAddrPort("192.0.2.7:1234"), Source: netip.MustParseAddr("198.51.100.7"),
+	Server: "cas1", Method: []byte("GET"), Host: []byte("mail.example.org"), Path: []byte("/owa/"), Step: "source_ip", Why: "bound",
+	Status: 200, In: 100, Out: 2000, Begin: 1_000_000_000, First: 1_001_500_000, Finish: 1_250_000_000, Pinned: true, Attempts: 2,
+}
+
+// The form of a record is a promise: names, order and units.
+func TestAccessRecordForm(t *testing.T) {
+	var out bytes.Buffer
+	l := newAccessLog(&out, func() error { return nil })
+	plain := testRecord
+	plain.Source, plain.First, plain.Pinned, plain.Path = plain.Client.Addr(), 0, false, []byte("/\"\n\x00")
+	for _, r := range []*route.Record{&testRecord, &plain} {
+		if !l.record(r) {
+			t.Fatal("a record was dropped")
+		}
+	}
+	if err := l.stop(); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"time":"1970-01-01T00:00:01.250Z","vip":"mail","profile":"owa","client":"192.0.2.7:1234","source":"198.51.100.7",` +
+		`"server":"cas1","method":"GET","host":"mail.example.org","path":"/owa/","status":200,"step":"source_ip","why":"bound",` +
+		`"in":100,"out":2000,"first":0.0015,"duration":0.25,"end":"done","attempts":2,"pinned":true}` + "\n" +
+		`{"time":"1970-01-01T00:00:01.250Z","vip":"mail","profile":"owa","client":"192.0.2.7:1234",` +
+		`"server":"cas1","method":"GET","host":"mail.example.org","path":"/\"\n\u0000","status":200,"step":"source_ip","why":"bound",` +
+		`"in":100,"out":2000,"duration":0.25,"end":"done","attempts":2}` + "\n"
+	if out.String() != want {
+		t.Errorf("records:\n%swant:\n%s", out.String(), want)
+	}
+}
+
+// A record keeps nothing of its caller, and cuts what is long.
+func TestAccessRecordHasMemoryOfItsOwn(t *testing.T) {
+	var out bytes.Buffer
+	l := newAccessLog(&out, func() error { return nil })
+	r := testRecord
+	r.Method, r.Host, r.Path = bytes.Repeat([]byte("M"), 100), bytes.Repeat([]byte("h"), 1000), bytes.Repeat([]byte("p"), 100_000)
+	l.record(&r)
+	for _, b := range [][]byte{r.Method, r.Host, r.Path} {
+		clear(b)
+	}
+	if err := l.stop(); err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Method, Host, Path string }
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Method != strings.Repeat("M", 32) || got.Host != strings.Repeat("h", 128) || got.Path != strings.Repeat("p", 512-32-128) {
+		t.Errorf("record = %q; want the beginnings", got)
+	}
+}
+
+// A disk that stands still drops records and holds up nobody.
+func TestAccessLogThatIsTooSlow(t *testing.T) {
+	g := &gate{open: make(chan struct{})}
+	closed := false
+	l := newAccessLog(g, func() error { closed = true; return nil })
+	taken, dropped := 0, 0
+	for range 3 * accessQueue {
+		if l.record(&testRecord) {
+			taken++
+		} else {
+			dropped++
+		}
+	}
+	if taken < accessQueue || dropped == 0 {
+		t.Errorf("%d records taken, %d dropped; want at least %d taken and some dropped", taken, dropped, accessQueue)
+	}
+	close(g.open)
+	if err := l.stop(); err != nil || !closed {
+		t.Errorf("stop = %v, closed %v", err, closed)
+	}
+	if n := bytes.Count(g.buf.Bytes(), []byte("\n")); n != taken {
+		t.Errorf("%d records are written; want all %d that were taken", n, taken)
+	}
+}
+
+func TestOpenAccessLog(t *testing.T) {
+	if l, err := openAccessLog("off"); l != nil || err != nil {
+		t.Errorf("openAccessLog(off) = %v, %v; want none", l, err)
+	}
+	missing := filepath.Join(t.TempDir(), "none", "access.log")
+	if _, err := openAccessLog(missing); err == nil || !strings.Contains(err.Error(), "log.access: open "+missing) {
+		t.Errorf("openAccessLog = %v; want an error that names the key and the file", err)
+	}
+}
