@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"casbah/lab"
@@ -42,6 +45,8 @@ func runLab(ctx context.Context, t *terminal, args []string) error {
 	if front.Cert, front.Key, err = lab.Certificate(dir); err != nil {
 		return err
 	}
+	ctx, stop := untilHangup(ctx)
+	defer stop()
 	array, err := lab.NewArray(lab.Options{Servers: *servers})
 	if err != nil {
 		return err
@@ -49,16 +54,33 @@ func runLab(ctx context.Context, t *terminal, args []string) error {
 	defer array.Close()
 	stopControl, err := serveControl(ctx, front.Control, array)
 	if err != nil {
-		return err
+		return hintAtFlags(err)
 	}
 	defer stopControl()
 	conf, err := labConfig(dir, array.Config(front), *access)
 	if err != nil {
 		return mistakes(t, err)
 	}
-	return runNode(ctx, conf, newLogger("warn"), func() {
+	return hintAtFlags(runNode(ctx, conf, newLogger("warn"), nil, func() {
 		fmt.Fprint(t.out, array.Guide(front), "\nThe configuration is in "+conf.Path+". Ctrl-C ends the lab.\n")
-	})
+	}))
+}
+
+// hintAtFlags tells how to run the lab beside what has its ports.
+func hintAtFlags(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; -https, -http, -admin and -control choose other addresses", err)
+	}
+	return err
+}
+
+// untilHangup ends ctx when the terminal of the lab is closed, unless nohup has
+// asked otherwise. The lab has no configuration to reload.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return context.WithCancel(ctx)
+	}
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
 }
 
 // labConfig writes the configuration where a person can look at it, and loads it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -16,9 +17,10 @@ import (
 	"casbah/profiles"
 )
 
-func serve(ctx context.Context, t *terminal, args []string) error {
+func serve(ctx context.Context, t *terminal, args []string) (err error) {
 	fs := newFlags(t, "serve", "-c FILE")
 	path := fs.String("c", defaultConfig, "configuration `file`")
+	profile := fs.String("cpuprofile", "", "write a CPU profile to `file` until the end")
 	if err := parse(fs, args, 0); err != nil {
 		return err
 	}
@@ -30,12 +32,21 @@ func serve(ctx context.Context, t *terminal, args []string) error {
 	for _, n := range notes {
 		log.Warn().Msg(n.String())
 	}
-	return runNode(ctx, conf, log, func() {})
+	stop, err := startProfile(*profile)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	// Until the process ends: a hangup that nobody takes would kill it amid a drain.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	return runNode(ctx, conf, log, hangups, func() {})
 }
 
-// runNode serves conf until ctx ends, then drains. Ready is called once every
-// listener is open.
-func runNode(ctx context.Context, conf *profiles.Config, log zerolog.Logger, ready func()) error {
+// runNode serves conf until ctx ends, then drains. It reloads at each of
+// hangups. Ready is called once every listener is open.
+func runNode(ctx context.Context, conf *profiles.Config, log zerolog.Logger, hangups <-chan os.Signal, ready func()) error {
 	n, err := node.New(conf, node.Options{Log: log, Version: version})
 	if err != nil {
 		return err
@@ -54,22 +65,19 @@ func runNode(ctx context.Context, conf *profiles.Config, log zerolog.Logger, rea
 	go func() { pageDone <- admin.Serve(pageCtx, adminNet, newAdmin(n, conf, log)) }()
 	log.Info().Str("page", "http://"+adminNet.Addr().String()+"/").Msg("admin listener is open")
 	ready()
-	reloadOnHangup(ctx, n, log)
+	reloadAtEach(ctx, hangups, n, log)
 	n.Stop(conf.DrainTimeout)
 	stopPage()
 	return <-pageDone
 }
 
-// reloadOnHangup reloads on every SIGHUP until ctx ends.
-func reloadOnHangup(ctx context.Context, n *node.Node, log zerolog.Logger) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+// reloadAtEach reloads at each of hangups until ctx ends.
+func reloadAtEach(ctx context.Context, hangups <-chan os.Signal, n *node.Node, log zerolog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hup:
+		case <-hangups:
 			if err := n.Reload(ctx); err != nil {
 				log.Error().Err(err).Msg("the configuration in force stays")
 			}
@@ -95,6 +103,7 @@ func closeAfter(ln net.Listener, err error) error {
 // newLogger logs to stderr: JSON, or lines for people if it is a terminal.
 func newLogger(level string) zerolog.Logger {
 	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
+	zerolog.DurationFieldUnit = time.Second
 	l, err := zerolog.ParseLevel(level)
 	if err != nil {
 		l = zerolog.InfoLevel // check has refused any other word
