@@ -29,7 +29,7 @@ race: ## the same under the race detector (needs a C compiler)
 	$(GO) test -race -shuffle=on ./...
 
 .PHONY: test-real
-test-real: build ## tests against real peers; installs Debian's curl and chromium where they lack
+test-real: ## tests against real peers; installs Debian's curl and chromium where they lack
 	sh e2e/peers.sh
 	CASBAH_REAL=1 $(GO) test -count=1 ./e2e/...
 
@@ -69,3 +69,8 @@ benchcmp: ## compare OLD=file with bench/new.txt
 compare: build ## CPU per request beside HAProxy and nginx, in one interleaved run (docs/PERFORMANCE.md)
 	sh bench/peers.sh
 	bench/compare.py --casbah ./casbah $(or $(SCENARIOS),ka1k post4k big100k tls1k tls100k) -n $(or $(ROUNDS),5)
+
+.PHONY: pgo
+pgo: ## measure casbah under load and keep the profile that the build optimizes by
+	sh bench/peers.sh
+	sh bench/profile.sh
