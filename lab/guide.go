@@ -38,7 +38,10 @@ The lab          http://{{.Control}}/   state of the servers, orders
    curl {{.TLS}}-u carol:Secret3 -X POST -so /dev/null -w '%{http_code} after %{time_total} s\n' \
      '{{.Mail}}/Microsoft-Server-ActiveSync?Cmd=Ping&User=carol&DeviceId=d1&HeartbeatInterval=60'
 {{- if .Control}}
-   and meanwhile elsewhere:  curl -X POST http://{{.Control}}/mail/carol
+
+   Meanwhile a message comes, and the first command ends:
+
+   curl -X POST http://{{.Control}}/mail/carol
 {{- end}}
 
 4. Events stream, nothing is buffered: one each second, until Ctrl-C.
@@ -54,14 +57,19 @@ The lab          http://{{.Control}}/   state of the servers, orders
 {{end}}{{if .Control}}
 6. One protocol fails on one server, and moves alone.
 
-   curl -X POST http://{{.Control}}/cas1/owa/503      after three probes, some 15 s, the page shows owa on cas1 down
-   curl -X POST http://{{.Control}}/cas1/owa/ok       and after two good ones up
+   curl -X POST http://{{.Control}}/cas1/owa/503
+
+   After three probes, some 15 s, the page shows owa on cas1 down; the rest of cas1
+   works on. After two good probes it is up again:
+
+   curl -X POST http://{{.Control}}/cas1/owa/ok
 
 7. A server stops. Take the one that step 1 has named.
 
    curl -X POST http://{{.Control}}/cas1/stop
 
-   The pages of step 1 now say 440, from another server. Log in again, and they stay there.
+   The next page of step 1 comes from another server, which does not know the login:
+   440. Log in again, and the pages stay there.
 
    curl -X POST http://{{.Control}}/cas1/start
 {{end}}`))
