@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ type rig struct {
 	t     testing.TB
 	array *lab.Array
 	node  *node.Node
+	stop  func() // stops the node; again does nothing
 	conf  string // path of casbah.toml
 	roots *x509.CertPool
 	plain string // host:port of the http VIP
@@ -36,11 +38,13 @@ type rig struct {
 // exchange2010 profiles.
 type setup struct {
 	lab      lab.Options
-	vip      string // more keys of both VIPs
-	pool     string // more keys of the pool
-	extra    string // more tables, such as [profile.owa]
-	profiles string // the VIPs' profiles; empty: all of HTTP
+	vip      string   // more keys of both VIPs
+	pool     string   // more keys of the pool
+	extra    string   // more tables, such as [profile.owa]
+	profiles string   // the VIPs' profiles; empty: all of HTTP
+	servers  []string // addresses to balance over; empty: those of the array
 	drain    time.Duration
+	log      zerolog.Logger // silent unless set
 }
 
 const allProfiles = `"owa", "ecp", "eas", "ews", "outlook_anywhere", "oab", "autodiscover", "powershell", "mapi"`
@@ -69,10 +73,17 @@ func newRig(t testing.TB, s setup) *rig {
 func (r *rig) text(s setup, dir, cert, key string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "state_dir = %q\n[log]\naccess = %q\n[admin]\nlisten = \"127.0.0.1:0\"\n", dir, filepath.Join(dir, "access.log"))
-	names := make([]string, 0, len(r.array.Servers()))
+	addresses := s.servers
 	for _, c := range r.array.Servers() {
-		fmt.Fprintf(&b, "[[server]]\nname = %q\naddress = %q\n", c.Name(), c.Addr())
-		names = append(names, fmt.Sprintf("%q", c.Name()))
+		if len(s.servers) == 0 {
+			addresses = append(addresses, c.Addr())
+		}
+	}
+	names := make([]string, 0, len(addresses))
+	for i, address := range addresses {
+		name := fmt.Sprintf("cas%d", i+1) // as the array names them
+		fmt.Fprintf(&b, "[[server]]\nname = %q\naddress = %q\n", name, address)
+		names = append(names, fmt.Sprintf("%q", name))
 	}
 	fmt.Fprintf(&b, "[[pool]]\nname = \"cas\"\nservers = [%s]\n%s\n", strings.Join(names, ", "), s.pool)
 	if s.profiles == "" {
@@ -90,6 +101,16 @@ func (r *rig) write(text string) {
 	if err := os.WriteFile(r.conf, []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// read returns the text of casbah.toml.
+func (r *rig) read() string {
+	r.t.Helper()
+	text, err := os.ReadFile(r.conf)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return string(text)
 }
 
 func (r *rig) trust(cert string) {
@@ -111,15 +132,15 @@ func (r *rig) start(s setup) {
 	if err != nil {
 		r.t.Fatalf("%v\n", err)
 	}
-	n, err := node.New(conf, node.Options{Log: zerolog.Nop(), Version: "test"})
+	n, err := node.New(conf, node.Options{Log: s.log, Version: "test"})
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	if err := n.Start(context.Background()); err != nil {
 		r.t.Fatal(err)
 	}
-	r.t.Cleanup(func() { n.Stop(s.drain) })
-	r.node = n
+	r.node, r.stop = n, sync.OnceFunc(func() { n.Stop(s.drain) })
+	r.t.Cleanup(r.stop)
 	r.plain, r.tls = n.Addrs("plain")[0].String(), n.Addrs("tls")[0].String()
 	r.until("all services are up", func() bool { return !r.anyService(func(st string) bool { return st != "up" }) })
 }
@@ -136,6 +157,18 @@ func (r *rig) anyService(f func(state string) bool) bool {
 		}
 	}
 	return false
+}
+
+// vipStatus returns the figures of one VIP.
+func (r *rig) vipStatus(name string) node.VIPStatus {
+	r.t.Helper()
+	for _, v := range r.node.Status().VIPs {
+		if v.Name == name {
+			return v
+		}
+	}
+	r.t.Fatalf("no VIP %s", name)
+	return node.VIPStatus{}
 }
 
 // state returns the state of one service.

@@ -1,0 +1,20 @@
+package e2e
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain runs the tests, or one of the roles that a test starts this program
+// in as a process of its own. Nothing may run on when the tests are over.
+func TestMain(m *testing.M) {
+	if os.Getenv(floodRole) != "" {
+		os.Exit(flood(os.Stdin, os.Stdout))
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		build.remove()
+		os.Exit(code)
+	}))
+}

@@ -1,0 +1,110 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// startServe starts `casbah serve` with a file of its own in front of the
+// lab's servers, and waits until every service is up.
+func (p *process) startServe() (*process, *exec.Cmd) {
+	p.t.Helper()
+	dir := p.t.TempDir()
+	q := &process{t: p.t, conf: filepath.Join(dir, "casbah.toml")}
+	at := freeAddresses(p.t, 3)
+	q.http, q.https, q.admin = "http://"+at[0], "https://"+at[1], "http://"+at[2]
+	text := contents(p.t, p.conf)
+	for from, to := range map[string]string{p.http: at[0], p.https: at[1], p.admin: at[2]} {
+		text = strings.ReplaceAll(text, from[strings.LastIndex(from, "/")+1:], to)
+	}
+	text = regexp.MustCompile(`(?m)^state_dir = .*$`).ReplaceAllLiteralString(text, `state_dir = "`+dir+`"`)
+	if err := os.WriteFile(q.conf, []byte(text), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	cmd := exec.Command(build.path(p.t), "serve", "-c", q.conf)
+	var log locked
+	cmd.Stderr = &log
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() {
+		_ = cmd.Process.Kill() // no more than a precaution: the test has waited for its end
+		if p.t.Failed() {
+			p.t.Logf("log of casbah serve:\n%s", log.String())
+		}
+	})
+	q.until("every service is up", func() bool { return q.states("", "") == "up" })
+	return q, cmd
+}
+
+// What waits for mail is answered in full while casbah stops, and a SIGHUP that
+// comes meanwhile, from a script that rotates logs perhaps, cuts nothing off.
+func TestServeDrainsThroughAHangup(t *testing.T) {
+	real(t)
+	p := startLab(t)
+	q, cmd := p.startServe()
+	answer := make(chan string, 1)
+	go func() {
+		req, err := http.NewRequest("POST", q.http+"/Microsoft-Server-ActiveSync?Cmd=Ping&DeviceId=d1&HeartbeatInterval=60", http.NoBody) //nolint:noctx // the server ends it
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		req.SetBasicAuth("carol", "Secret3")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		_, err = io.Copy(io.Discard, resp.Body)
+		answer <- fmt.Sprintf("%s close=%t %v", resp.Status, resp.Close, err)
+	}()
+	q.until("the phone waits", func() bool { return q.active("eas") == 1 })
+	signalTo(t, cmd, syscall.SIGTERM)
+	q.until("it is not ready", func() bool { return q.code("/readyz") == http.StatusServiceUnavailable })
+	signalTo(t, cmd, syscall.SIGHUP)
+	if _, err := http.Get(q.http + "/owa/"); err == nil { //nolint:noctx,bodyclose // it must fail
+		t.Error("a new connection is taken while casbah stops")
+	}
+	p.order("mail/carol")
+	if got, want := <-answer, "200 OK close=true <nil>"; got != want {
+		t.Errorf("the phone got %q; want %q", got, want)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("casbah serve: %v; want exit code 0", err)
+	}
+}
+
+// The lab goes when its terminal does.
+func TestLabEndsWithItsTerminal(t *testing.T) {
+	real(t)
+	p := startLab(t)
+	signalTo(t, p.cmd, syscall.SIGHUP)
+	p.until("the lab has ended", func() bool { return p.code("/healthz") == 0 })
+}
+
+func signalTo(t *testing.T, cmd *exec.Cmd, s os.Signal) {
+	t.Helper()
+	if err := cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// code returns the status that the admin listener answers with; 0 without an answer.
+func (p *process) code(path string) int {
+	resp, err := http.Get(p.admin + path) //nolint:noctx // it answers at once
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
+}
