@@ -170,6 +170,7 @@ func TestReloadChangesServersAndWeights(t *testing.T) {
 	}
 	requests := r.node.Status().Pools[0].Servers[0].Requests
 	r.reload(both)
+	r.until("the second server is probed again", func() bool { return !r.anyService(func(st string) bool { return st != "up" }) })
 	if a, b := spread(8); a != 4 || b != 4 {
 		t.Errorf("with both again they got %d and %d of 8; want 4 each", a, b)
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"maps"
 	"time"
 
 	"casbah/balance"
@@ -49,6 +50,16 @@ func (l *live) service(k serviceKey) *balance.Service {
 		l.services[k] = s
 	}
 	return s
+}
+
+// keep forgets the services that no plan names: one that a later reload brings
+// back is probed before it takes traffic, like a new one.
+func (l *live) keep(plans []plan) {
+	named := make(map[serviceKey]bool, len(plans))
+	for i := range plans {
+		named[plans[i].key] = true
+	}
+	maps.DeleteFunc(l.services, func(k serviceKey, _ *balance.Service) bool { return !named[k] })
 }
 
 // vipCounters returns the counters of the VIP of that name.

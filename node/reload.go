@@ -95,11 +95,11 @@ func (n *Node) commit(snap *snapshot, opened []*socket) {
 	}
 	for name, e := range n.entries {
 		if !kept[name] {
-			e.conf.Listen = nil
-			n.shut(e)
+			n.retire(e)
 			delete(n.entries, name)
 		}
 	}
+	n.live.keep(snap.plans)
 	for _, s := range opened {
 		n.entries[s.vip].sockets[s.conf] = s
 		n.serve(s)
@@ -139,6 +139,16 @@ func (n *Node) enter(v *builtVIP) {
 	for _, s := range e.sockets {
 		s.listener.SetProxyFrom(v.conf.AcceptProxyFrom)
 	}
+}
+
+// retire closes the listeners of a VIP that is gone, and has its connections
+// close behind their next answers.
+func (n *Node) retire(e *entry) {
+	e.conf.Listen = nil
+	n.shut(e)
+	last := *e.current.Load()
+	last.Retired = true
+	e.current.Store(&last)
 }
 
 // shut closes the listeners of e that its configuration does not name.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"casbah/engine"
@@ -61,11 +62,9 @@ func (s *socket) close() { s.net.Close() } //nolint:errcheck // a listener that 
 func (n *Node) open(ctx context.Context, snap *snapshot) ([]*socket, error) {
 	var opened []*socket
 	for _, v := range snap.vips {
-		for _, addr := range v.conf.Listen {
-			if e := n.entries[v.conf.Name]; e != nil {
-				if s := e.sockets[addr]; s != nil && s.kind == v.conf.Type {
-					continue
-				}
+		for i, addr := range v.conf.Listen {
+			if slices.Contains(v.conf.Listen[:i], addr) || n.listens(v.conf, addr) {
+				continue
 			}
 			s, err := n.listen(ctx, v.conf, addr)
 			if err != nil {
@@ -80,8 +79,13 @@ func (n *Node) open(ctx context.Context, snap *snapshot) ([]*socket, error) {
 	return opened, nil
 }
 
-// listen opens one listener. A listener of an other VIP or type that holds the
-// address is closed by the same reload, so the address is shared for a moment.
+// listens reports whether the VIP has the address already.
+func (n *Node) listens(conf *profiles.VIP, addr netip.AddrPort) bool {
+	e := n.entries[conf.Name]
+	return e != nil && e.sockets[addr] != nil && e.sockets[addr].kind == conf.Type
+}
+
+// listen opens one listener.
 func (n *Node) listen(ctx context.Context, conf *profiles.VIP, addr netip.AddrPort) (*socket, error) {
 	lc := net.ListenConfig{}
 	if n.holds(addr) {

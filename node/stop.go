@@ -9,9 +9,12 @@ import (
 const killGrace = 2 * time.Second
 
 // Stop ends the node: it turns not ready, closes its listeners, lets open
-// requests finish for at most drain, closes what is left, and flushes the log.
+// requests finish for at most drain, closes what is left, and flushes the log. A
+// second call does nothing.
 func (n *Node) Stop(drain time.Duration) {
-	n.stopping.Store(true)
+	if n.stopping.Swap(true) {
+		return
+	}
 	begun := time.Now()
 	n.event("stop", "stopping: listeners close, open requests may finish")
 	n.shutAll()

@@ -17,6 +17,7 @@ type VIP struct {
 	Hosts          []string // in lower case, without port; empty serves any host
 	RootRedirect   string   // where "/" alone is sent; empty: nowhere
 	Profiles       []*Profile
+	Retired        bool           // a reload has taken the VIP away: connections close behind their next answer
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For names the client
 
 	HeadBytes     int           // longest head, in octets

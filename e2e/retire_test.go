@@ -1,0 +1,50 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+)
+
+// A connection of a VIP that a reload takes away gets one more answer, and is
+// closed behind it.
+func TestRetiredVIPClosesItsConnections(t *testing.T) {
+	r := newRig(t, setup{})
+	c := r.client("plain", "127.0.0.2")
+	c.CheckRedirect = noRedirect
+	if a := c.get("/owa/"); a.header.Get("Connection") != "" {
+		t.Fatalf("before: Connection: %s; want none", a.header.Get("Connection"))
+	}
+	text := r.read()
+	before, rest, _ := strings.Cut(text, "[[vip]]\nname = \"plain\"")
+	_, after, found := strings.Cut(rest, "[[vip]]")
+	if !found {
+		t.Fatal("the rig's file has no second VIP")
+	}
+	r.reload(before + "[[vip]]" + after)
+	if resp, err := c.Get(c.base + "/owa/"); err != nil || !resp.Close {
+		t.Fatalf("the open connection: %v, close %v; want an answer that closes it", err, resp != nil && resp.Close)
+	}
+	if _, err := c.Get(c.base + "/owa/"); err == nil {
+		t.Error("a new connection to the retired VIP was answered")
+	}
+}
+
+// A server that a reload takes away and a later one brings back is probed
+// before it takes traffic.
+func TestServerThatComesBackIsProbedFirst(t *testing.T) {
+	r := newRig(t, setup{})
+	text := r.read()
+	r.reload(strings.Replace(text, `"cas1", "cas2", "cas3"`, `"cas2", "cas3"`, 1))
+	cas1, _ := r.array.Named("cas1")
+	cas1.Stop()
+	r.reload(text)
+	for _, p := range r.node.Status().Pools {
+		for _, s := range p.Servers {
+			for _, v := range s.Services {
+				if s.Name == "cas1" && v.State == "up" {
+					t.Errorf("%s on cas1 is up before any probe of it", v.Profile)
+				}
+			}
+		}
+	}
+}
