@@ -23,7 +23,7 @@ func watch(t *testing.T, addr string) (next func() string, closing func()) {
 		t.Fatal(err)
 	}
 	fmt.Fprintf(c, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil) //nolint:bodyclose // closing closes what it is read from
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -191,6 +191,7 @@ func (s *CAS) track(r *run, nc net.Conn, st http.ConnState) {
 		s.mu.Unlock()
 		s.counters.open.Add(-1)
 		r.conns.Done()
+	case http.StateActive, http.StateIdle, http.StateHijacked: // the connection stays open
 	}
 }
 

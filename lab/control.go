@@ -43,7 +43,8 @@ func (a *Array) serveControl(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet, http.MethodHead:
 		_, _ = io.WriteString(w, a.State()+controlHelp) // a client that left is no concern
 	case http.MethodPost:
-		if err := a.Order(strings.Split(strings.Trim(r.URL.Path, "/"), "/")...); err != nil {
+		words := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+		if err := a.Order(words...); err != nil { //nolint:contextcheck // what it starts outlives the request
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = fmt.Fprintf(w, "%v\n%s", err, controlHelp)
 			return

@@ -182,7 +182,7 @@ func TestNotificationWait(t *testing.T) {
 	b := newBrowser(t)
 	auth := []string{"Authorization", basicAuth("alice", "Secret1")}
 	b.send("POST", address(a.CAS(0), "/mapi/emsmdb/"), "", append(auth, "X-RequestType", "Connect")...)
-	lines := stream(t, b, http.MethodPost, address(a.CAS(0), "/mapi/emsmdb/"), "", append(auth, "X-RequestType", "NotificationWait")...)
+	lines := b.stream(http.MethodPost, address(a.CAS(0), "/mapi/emsmdb/"), "", append(auth, "X-RequestType", "NotificationWait")...)
 	for _, want := range []string{"PROCESSING", "PENDING", "PENDING"} {
 		if got := <-lines; got != want {
 			t.Errorf("chunk %q; want %q", got, want)

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,18 +29,9 @@ func TestOptions(t *testing.T) {
 		t.Errorf("status line %q", status)
 	}
 	// The spelling counts: old clients compare it with case.
-	if !contains(fields, "MS-ASProtocolVersions: 2.0,2.1,2.5,12.0,12.1,14.0,14.1") {
+	if !slices.Contains(fields, "MS-ASProtocolVersions: 2.0,2.1,2.5,12.0,12.1,14.0,14.1") {
 		t.Errorf("no MS-ASProtocolVersions in %q", fields)
 	}
-}
-
-func contains(fields []string, want string) bool {
-	for _, f := range fields {
-		if f == want {
-			return true
-		}
-	}
-	return false
 }
 
 func TestPingWakesOnMail(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -116,7 +117,7 @@ func TestType3OnAnotherConnection(t *testing.T) {
 	startHandshake(t, two, "bob", "Secret2")
 	two.get("NTLM", type3, "401") // another challenge went out here
 	two.get("", nil, "401")       // and nobody is logged on
-	if fields := one.get("NTLM", type3, "200"); !contains(fields, "X-Lab-User: alice") {
+	if fields := one.get("NTLM", type3, "200"); !slices.Contains(fields, "X-Lab-User: alice") {
 		t.Errorf("on its own connection: %q", fields)
 	}
 	one.get("NTLM", type3, "401") // a challenge serves once, and the attempt ends the identity
@@ -131,7 +132,7 @@ func TestNewHandshakeEndsIdentity(t *testing.T) {
 	w.get("", nil, "200")
 	type3 := startHandshake(t, w, "bob", "Secret2")
 	w.get("", nil, "401")
-	if fields := w.get("NTLM", type3, "200"); !contains(fields, "X-Lab-User: bob") {
+	if fields := w.get("NTLM", type3, "200"); !slices.Contains(fields, "X-Lab-User: bob") {
 		t.Errorf("second logon: %q", fields)
 	}
 }
@@ -150,7 +151,7 @@ func TestNegotiateWrapsNTLM(t *testing.T) {
 	}
 	fields := w.get("Negotiate", negTokenResp(acceptIncomplete, false, type3), "200")
 	done := "WWW-Authenticate: Negotiate " + base64.StdEncoding.EncodeToString(negTokenResp(acceptCompleted, false, nil))
-	if !contains(fields, "X-Lab-User: alice") || !contains(fields, done) {
+	if !slices.Contains(fields, "X-Lab-User: alice") || !slices.Contains(fields, done) {
 		t.Errorf("logged on with %q", fields)
 	}
 }
@@ -215,7 +216,7 @@ func TestStreamingEventsComeOneByOne(t *testing.T) {
 	b, s := windows(t), a.CAS(0)
 	const body = "<Body><GetStreamingEvents><Interval>20ms</Interval></GetStreamingEvents></Body>"
 	started := time.Now()
-	lines := stream(t, b, http.MethodPost, address(s, ewsPath), body, "Authorization", basicAuth("alice", "Secret1"))
+	lines := b.stream(http.MethodPost, address(s, ewsPath), body, "Authorization", basicAuth("alice", "Secret1"))
 	want := []string{"<m:ConnectionStatus>OK<", `StatusEvent sequence="1"`, `StatusEvent sequence="2"`, `StatusEvent sequence="3"`}
 	for _, w := range want {
 		if got := <-lines; !strings.Contains(got, w) {
@@ -247,7 +248,7 @@ func TestSubscription(t *testing.T) {
 		t.Fatalf("Subscribe = %q %v", made.body, made.Cookies())
 	}
 	body := "<Body><GetStreamingEvents><SubscriptionId>" + ticket + "</SubscriptionId></GetStreamingEvents></Body>"
-	if got := <-stream(t, b, "POST", address(a.CAS(0), ewsPath), body, alice...); !strings.Contains(got, "NoError") {
+	if got := <-b.stream("POST", address(a.CAS(0), ewsPath), body, alice...); !strings.Contains(got, "NoError") {
 		t.Errorf("on its CAS: %q", got)
 	}
 	if got := b.send("POST", address(a.CAS(1), ewsPath), body, alice...); !strings.Contains(got.body, "ErrorSubscriptionNotFound") {

@@ -156,7 +156,7 @@ func TestPendingRequestTellsOfMail(t *testing.T) {
 	a := newArray(t, Options{Servers: 2, Interval: time.Hour})
 	b, s := newBrowser(t), a.CAS(1)
 	logon(b, s, "carol", "Secret3")
-	lines := stream(t, b, http.MethodGet, address(s, "/owa/ev.owa?ns=PendingRequest"), "")
+	lines := b.stream(http.MethodGet, address(s, "/owa/ev.owa?ns=PendingRequest"), "")
 	if got := <-lines; !strings.Contains(got, "stPend") {
 		t.Errorf("first chunk = %q", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,9 +21,8 @@ func newCookie() (c Cookie) {
 }
 
 // openChannel sends the head of a channel and what follows it.
-func openChannel(t *testing.T, s *CAS, method, version string, length int64, body []byte) *wire {
-	t.Helper()
-	w := dial(t, s)
+func (w *wire) openChannel(method, version string, length int64, body []byte) *wire {
+	w.t.Helper()
 	w.write(fmt.Sprintf("%s %s HTTP/%s\r\nHost: h\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n%s",
 		method, rpcPath, version, basicAuth("alice", "Secret1"), length, body))
 	return w
@@ -82,9 +82,9 @@ func TestConnPDUs(t *testing.T) {
 func TestEchoRequest(t *testing.T) {
 	a := newArray(t, Options{Servers: 1})
 	for _, method := range []string{methodIn, methodOut} {
-		w := openChannel(t, a.CAS(0), method, "1.1", 0, nil)
+		w := dial(t, a.CAS(0)).openChannel(method, "1.1", 0, nil)
 		status, fields := w.head()
-		if status != "HTTP/1.1 200 Success" || !contains(fields, "Content-Length: 20") || !contains(fields, "Content-Type: application/rpc") {
+		if status != "HTTP/1.1 200 Success" || !slices.Contains(fields, "Content-Length: 20") || !slices.Contains(fields, "Content-Type: application/rpc") {
 			t.Errorf("%s: %q %q", method, status, fields)
 		}
 		if got := w.pdu(); !bytes.Equal(got, echoPDU()) {
@@ -98,15 +98,15 @@ func TestVirtualConnection(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			a := newArray(t, Options{Servers: 1, Interval: 5 * time.Millisecond})
 			virtual := newCookie()
-			out := openChannel(t, a.CAS(0), methodOut, version, 76, ConnA1(virtual, newCookie()))
+			out := dial(t, a.CAS(0)).openChannel(methodOut, version, 76, ConnA1(virtual, newCookie()))
 			status, fields := out.head()
-			if want := "HTTP/" + version + " 200 Success"; status != want || !contains(fields, "Content-Length: 1073741824") {
+			if want := "HTTP/" + version + " 200 Success"; status != want || !slices.Contains(fields, "Content-Length: 1073741824") {
 				t.Fatalf("OUT: %q %q; want %q", status, fields, want)
 			}
 			if got := out.pdu(); !bytes.Equal(got, connA3()) {
 				t.Errorf("first PDU = %x; want CONN/A3", got)
 			}
-			in := openChannel(t, a.CAS(0), methodIn, version, 1<<30, ConnB1(virtual, newCookie(), newCookie()))
+			in := dial(t, a.CAS(0)).openChannel(methodIn, version, 1<<30, ConnB1(virtual, newCookie(), newCookie()))
 			if got := out.pdu(); !bytes.Equal(got, connC2()) {
 				t.Errorf("second PDU = %x; want CONN/C2", got)
 			}
@@ -130,12 +130,12 @@ func TestVirtualConnection(t *testing.T) {
 func TestInChannelIsReplaced(t *testing.T) {
 	a := newArray(t, Options{Servers: 1, Interval: 5 * time.Millisecond})
 	virtual := newCookie()
-	out := openChannel(t, a.CAS(0), methodOut, "1.1", 76, ConnA1(virtual, newCookie()))
+	out := dial(t, a.CAS(0)).openChannel(methodOut, "1.1", 76, ConnA1(virtual, newCookie()))
 	out.head()
 	out.pdu()
 	for _, body := range []string{"first", "second"} {
 		whole := append(ConnB1(virtual, newCookie(), newCookie()), requestPDU(body)...)
-		in := openChannel(t, a.CAS(0), methodIn, "1.1", int64(len(whole)), whole)
+		in := dial(t, a.CAS(0)).openChannel(methodIn, "1.1", int64(len(whole)), whole)
 		if body == "first" {
 			out.pdu() // CONN/C2, once
 		}
@@ -152,9 +152,9 @@ func TestInChannelIsReplaced(t *testing.T) {
 func TestOutChannelLost(t *testing.T) {
 	a := newArray(t, Options{Servers: 1, Interval: 5 * time.Millisecond})
 	virtual := newCookie()
-	out := openChannel(t, a.CAS(0), methodOut, "1.1", 76, ConnA1(virtual, newCookie()))
+	out := dial(t, a.CAS(0)).openChannel(methodOut, "1.1", 76, ConnA1(virtual, newCookie()))
 	out.head()
-	in := openChannel(t, a.CAS(0), methodIn, "1.1", 1<<30, ConnB1(virtual, newCookie(), newCookie()))
+	in := dial(t, a.CAS(0)).openChannel(methodIn, "1.1", 1<<30, ConnB1(virtual, newCookie(), newCookie()))
 	out.pdu()
 	out.pdu()
 	out.Close()
@@ -167,9 +167,9 @@ func TestInChannelIsAnsweredAtItsEnd(t *testing.T) {
 	a := newArray(t, Options{Servers: 1})
 	b1 := ConnB1(newCookie(), newCookie(), newCookie())
 	body := append(bytes.Clone(b1), make([]byte, 100_000)...)
-	w := openChannel(t, a.CAS(0), methodIn, "1.1", int64(len(body)), body)
+	w := dial(t, a.CAS(0)).openChannel(methodIn, "1.1", int64(len(body)), body)
 	status, fields := w.head()
-	if want := fmt.Sprintf("X-Lab-Octets: %d", len(body)); status != "HTTP/1.1 200 Success" || !contains(fields, want) {
+	if want := fmt.Sprintf("X-Lab-Octets: %d", len(body)); status != "HTTP/1.1 200 Success" || !slices.Contains(fields, want) {
 		t.Errorf("IN: %q %q; want %q", status, fields, want)
 	}
 }
@@ -177,7 +177,7 @@ func TestInChannelIsAnsweredAtItsEnd(t *testing.T) {
 // A client that does not speak RTS can try a channel all the same.
 func TestChannelWithoutPDUs(t *testing.T) {
 	a := newArray(t, Options{Servers: 1})
-	w := openChannel(t, a.CAS(0), methodOut, "1.1", 1<<30, bytes.Repeat([]byte("x"), 76))
+	w := dial(t, a.CAS(0)).openChannel(methodOut, "1.1", 1<<30, bytes.Repeat([]byte("x"), 76))
 	if status, _ := w.head(); status != "HTTP/1.1 200 Success" {
 		t.Errorf("OUT: %q", status)
 	}
@@ -189,8 +189,8 @@ func TestChannelWithoutPDUs(t *testing.T) {
 func TestSplitIsCounted(t *testing.T) {
 	a := newArray(t, Options{Servers: 2})
 	virtual := newCookie()
-	openChannel(t, a.CAS(0), methodOut, "1.1", 76, ConnA1(virtual, newCookie())).head()
-	openChannel(t, a.CAS(1), methodIn, "1.1", 1<<30, ConnB1(virtual, newCookie(), newCookie()))
+	dial(t, a.CAS(0)).openChannel(methodOut, "1.1", 76, ConnA1(virtual, newCookie())).head()
+	dial(t, a.CAS(1)).openChannel(methodIn, "1.1", 1<<30, ConnB1(virtual, newCookie(), newCookie()))
 	until(t, "the split is counted", func() bool { return a.CAS(1).Counts().Splits == 1 })
 }
 

@@ -5,27 +5,26 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"testing"
 )
 
 // stream sends a request and returns the lines of the answer as they come. The
 // request ends with the test.
-func stream(t *testing.T, b *browser, method, address, body string, fields ...string) <-chan string {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+func (b *browser) stream(method, address, body string, fields ...string) <-chan string {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
 	r, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	for i := 0; i < len(fields); i += 2 {
 		r.Header.Set(fields[i], fields[i+1])
 	}
-	resp, err := b.Do(r)
+	resp, err := b.Do(r) //nolint:bodyclose // whoever reads the lines closes it
 	if err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("stream = %s; want 200", resp.Status)
+		b.t.Fatalf("stream = %s; want 200", resp.Status)
 	}
 	lines, done := make(chan string), make(chan struct{})
 	go func() {
@@ -41,6 +40,6 @@ func stream(t *testing.T, b *browser, method, address, body string, fields ...st
 			}
 		}
 	}()
-	t.Cleanup(func() { cancel(); <-done })
+	b.t.Cleanup(func() { cancel(); <-done })
 	return lines
 }

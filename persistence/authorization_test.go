@@ -37,11 +37,11 @@ func utf16le(s string) (b []byte) {
 }
 
 // spnegoToken returns a type 3 message in a NegTokenResp.
-func spnegoToken(domain, user string) string {
+func spnegoToken(user string) string {
 	der := func(tag byte, body []byte) []byte {
 		return append([]byte{tag, 0x82, byte(len(body) >> 8), byte(len(body))}, body...)
 	}
-	inner := der(0xa2, der(0x04, ntlmMessage(domain, user)))
+	inner := der(0xa2, der(0x04, ntlmMessage("EXAMPLE", user)))
 	return base64.StdEncoding.EncodeToString(der(0xa1, der(0x30, inner)))
 }
 
@@ -69,7 +69,7 @@ func TestAppendUser(t *testing.T) {
 		{"ntlm-no-domain", "NTLM " + ntlmToken("", "Alice@Example.org"), "alice@example.org"},
 		{"ntlm-type-1", "NTLM TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAAKAGFKAAAADw==", ""},
 		{"negotiate-ntlm", "Negotiate " + ntlmToken("EXAMPLE", "Alice"), `example\alice`},
-		{"negotiate-spnego", "Negotiate " + spnegoToken("EXAMPLE", "Alice"), `example\alice`},
+		{"negotiate-spnego", "Negotiate " + spnegoToken("Alice"), `example\alice`},
 		{"negotiate-kerberos", "Negotiate YIIGgAYGKwYBBQUCoIIGdDCCBnCgMDAuBgkqhkiC9xIBAgIG", ""},
 		{"bearer-sub", "Bearer " + bearerToken(`{"upn":"a@b","sub":"AbC"}`), `"AbC`},
 		{"bearer-upn", "Bearer " + bearerToken(`{"unique_name":"x","upn":"Alice@Example.org","n":1}`), "alice@example.org"},
@@ -105,7 +105,7 @@ func TestAuthorizationStep(t *testing.T) {
 	for _, header := range []string{
 		basic(`example\Alice`, "new"),
 		"Authorization: NTLM " + ntlmToken("Example", "ALICE"),
-		"Authorization: Negotiate " + spnegoToken("EXAMPLE", "alice"),
+		"Authorization: Negotiate " + spnegoToken("alice"),
 	} {
 		s.expect(header, s.send(client{header: header}, answer{}), cas1, Bound)
 	}

@@ -43,11 +43,11 @@ func newSite(t *testing.T, steps []Step, options ...func(*Config)) *site {
 	}
 }
 
-func newTestChain(t testing.TB, steps []Step, options ...func(*Config)) *Chain {
-	t.Helper()
+func newTestChain(tb testing.TB, steps []Step, options ...func(*Config)) *Chain {
+	tb.Helper()
 	sealer, err := NewSealer([]byte("open sesame"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cfg := Config{
 		Scope: "mail/cas/owa", Steps: steps, Table: NewTable(TableOptions{PerCore: 10_000, Cores: 1}),
@@ -58,7 +58,7 @@ func newTestChain(t testing.TB, steps []Step, options ...func(*Config)) *Chain {
 	}
 	c, err := NewChain(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
@@ -115,8 +115,8 @@ func (s *site) send(c client, a answer) *visit {
 	return v
 }
 
-func (c client) request(t testing.TB) *Request {
-	t.Helper()
+func (c client) request(tb testing.TB) *Request {
+	tb.Helper()
 	head := "GET /owa/ HTTP/1.1\r\nHost: mail.example.org\r\n"
 	if c.cookie != "" {
 		head += "Cookie: " + c.cookie + "\r\n"
@@ -129,13 +129,13 @@ func (c client) request(t testing.TB) *Request {
 		r.Source = netip.MustParseAddr(c.addr)
 	}
 	if err := r.Head.Parse([]byte(head + "\r\n")); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
 
-func (a answer) response(t testing.TB) *httphead.Response {
-	t.Helper()
+func (a answer) response(tb testing.TB) *httphead.Response {
+	tb.Helper()
 	status := a.status
 	if status == "" {
 		status = "200"
@@ -146,7 +146,7 @@ func (a answer) response(t testing.TB) *httphead.Response {
 	}
 	resp := &httphead.Response{}
 	if err := resp.Parse([]byte(head + "\r\n")); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return resp
 }

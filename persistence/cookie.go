@@ -49,19 +49,24 @@ func nameSeed(seed sip, name []byte) sip {
 // tagOf tells the names of cookies apart in a walk, which has no room for names.
 func tagOf(seed sip) uint32 { return uint32(seed.sum().lo) }
 
-// seedOf returns the seed and tag of a cookie, whether it is the step's own, and
-// false if the step does not read it.
-func (s *step) seedOf(name []byte) (seed sip, tag uint32, own, ok bool) {
+// seedOf returns the seed and tag of a cookie, and false if the step does not
+// read it.
+func (s *step) seedOf(name []byte) (seed sip, tag uint32, ok bool) {
 	if s.cookie.any {
 		seed = nameSeed(s.seed, name)
-		return seed, tagOf(seed), false, true
+		return seed, tagOf(seed), true
 	}
 	for i := range s.cookie.names {
 		if n := &s.cookie.names[i]; string(name) == n.name {
-			return n.seed, n.tag, i == 0, true
+			return n.seed, n.tag, true
 		}
 	}
-	return sip{}, 0, false, false
+	return sip{}, 0, false
+}
+
+// owns reports whether name is the step's own, not one of its group or any.
+func (c *cookieStep) owns(name []byte) bool {
+	return !c.any && string(name) == c.names[0].name
 }
 
 // readCookies reads the application's cookies. The step's own makes a reading in
@@ -75,21 +80,11 @@ func (k *walker) readCookies(s *step) {
 			continue
 		}
 		for name, value := range httphead.Cookies(f.Value) {
-			seed, tag, mine, ok := s.seedOf(name)
-			if !ok || len(value) == 0 {
-				continue
-			}
-			if looked++; looked > maxAnyCookies {
+			if looked == maxAnyCookies {
 				break
 			}
-			seed.write(value)
-			key := seed.sum()
-			w := k.chain.table.get(k.sec, key)
-			switch {
-			case w != 0 && k.room():
-				k.bound(key, tag, w)
-			case w == 0 && mine && own.Key.IsZero():
-				own = Reading{Key: key, tag: tag, Use: Unbound}
+			if k.readCookie(s, name, value, &own) {
+				looked++
 			}
 		}
 	}
@@ -99,6 +94,26 @@ func (k *walker) readCookies(s *step) {
 	if k.walk.N == before || !own.Key.IsZero() && k.room() {
 		k.add(own)
 	}
+}
+
+// readCookie makes a reading of a cookie that is bound. One that is not is kept in
+// own if it is the step's, and the first of them. It returns false if the step
+// does not read such a cookie.
+func (k *walker) readCookie(s *step, name, value []byte, own *Reading) bool {
+	seed, tag, ok := s.seedOf(name)
+	if !ok || len(value) == 0 {
+		return false
+	}
+	seed.write(value)
+	key := seed.sum()
+	w := k.chain.table.get(k.sec, key)
+	switch {
+	case w != 0 && k.room():
+		k.bound(key, tag, w)
+	case w == 0 && own.Key.IsZero() && s.cookie.owns(name):
+		*own = Reading{Key: key, tag: tag, Use: Unbound}
+	}
+	return true
 }
 
 // learnCookies takes in what the server sets and deletes of the cookies that
@@ -117,7 +132,7 @@ func (c *Chain) learnCookies(now int64, w *Walk, i int, resp *httphead.Response)
 		if !ok {
 			continue
 		}
-		seed, tag, _, ok := s.seedOf(set.Name)
+		seed, tag, ok := s.seedOf(set.Name)
 		if !ok {
 			continue
 		}

@@ -46,7 +46,7 @@ func FuzzSealedCookie(f *testing.F) {
 func FuzzAuthorizationKey(f *testing.F) {
 	f.Add("Basic "+base64.StdEncoding.EncodeToString([]byte("alice:secret")), "alice", "secret")
 	f.Add("NTLM "+ntlmToken("EXAMPLE", "Alice"), "EXAMPLE\\alice", "")
-	f.Add("Negotiate "+spnegoToken("EXAMPLE", "Alice"), "Ä\xc4", ":")
+	f.Add("Negotiate "+spnegoToken("Alice"), "Ä\xc4", ":")
 	f.Add("Bearer "+bearerToken(`{"a":{"b":[1,"]"]},"sub":"x\"y"}`), "\x00", "x")
 	f.Add("Bearer ."+base64.RawURLEncoding.EncodeToString([]byte(`{"upn":""`)), "", "")
 	f.Fuzz(func(t *testing.T, value, user, password string) {

@@ -96,7 +96,8 @@ func (in *Insert) check() error {
 
 func isToken(s string) bool {
 	for _, c := range []byte(s) {
-		if !('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_') {
+		letter, digit := 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9'
+		if !letter && !digit && c != '-' && c != '_' {
 			return false
 		}
 	}

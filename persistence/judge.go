@@ -1,49 +1,66 @@
 package persistence
 
+// findings are what the readings of a walk say, taken together.
+type findings struct {
+	by    int  // the first that can serve; -1: none can
+	rival int  // the first confirmed identity that can serve; -1: none can
+	why   Why  // what to say if none can serve
+	lost  bool // a confirmed identity is bound to a server of the pool that cannot serve
+}
+
 // judge finds the candidate among the readings, and says of each what became of
 // it.
 func (c *Chain) judge(w *Walk) {
-	by, rival := -1, -1 // the first that can serve; the first confirmed identity that can
-	why, lost := NoKey, false
+	f := c.weigh(w)
+	switch {
+	case f.lost && !c.fallback && f.rival < 0 && !c.identifies(w, f.by):
+		w.Held, w.Why = true, Lost
+		return
+	case f.by < 0:
+		w.Why = f.why
+		return
+	case f.rival < 0 || c.identifies(w, f.by) || w.Readings[f.rival].Server == w.Readings[f.by].Server:
+		w.Why = Bound
+	case c.strict: // here and below, the address carries more than one client
+		w.Why = Strict
+	default:
+		w.Why, f.by = Conflict, f.rival
+	}
+	c.decide(w, f.by)
+}
+
+// weigh finds which readings can serve. One that cannot has vanished.
+func (c *Chain) weigh(w *Walk) findings {
+	f := findings{by: -1, rival: -1, why: NoKey}
 	for i := range w.Readings[:w.N] {
 		rd := &w.Readings[i]
 		if rd.Server == 0 {
-			if rd.Use == Unbound && why == NoKey {
-				why = Fresh
+			if rd.Use == Unbound && f.why == NoKey {
+				f.why = Fresh
 			}
 			continue
 		}
-		identity := c.steps[rd.Step].identity
+		confirmed := rd.Confirmed && c.identifies(w, i)
 		if !c.usable(rd) {
-			why = Rebound
+			f.why = Rebound
 			rd.Use = Vanished
-			lost = lost || identity && rd.Confirmed && c.isMember(rd)
+			f.lost = f.lost || confirmed && c.isMember(rd)
 			continue
 		}
-		if by < 0 {
-			by = i
+		if f.by < 0 {
+			f.by = i
 		}
-		if rival < 0 && identity && rd.Confirmed {
-			rival = i
-		}
-	}
-	if lost && !c.fallback && (by < 0 || !c.steps[w.Readings[by].Step].identity) && rival < 0 {
-		w.Held, w.Why = true, Lost
-		return
-	}
-	if by < 0 {
-		w.Why = why
-		return
-	}
-	w.Why = Bound
-	if first := &w.Readings[by]; rival >= 0 && !c.steps[first.Step].identity && w.Readings[rival].Server != first.Server {
-		// The address carries more than one client.
-		w.Why = Strict
-		if !c.strict {
-			w.Why, by = Conflict, rival
+		if f.rival < 0 && confirmed {
+			f.rival = i
 		}
 	}
-	c.decide(w, by)
+	return f
+}
+
+// identifies reports whether reading i comes of a step that tells who the client
+// is; of no reading, -1, it says no.
+func (c *Chain) identifies(w *Walk, i int) bool {
+	return i >= 0 && c.steps[w.Readings[i].Step].identity
 }
 
 // decide makes reading by the one that gives the candidate.

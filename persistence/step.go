@@ -52,7 +52,7 @@ func newStep(cfg *Config, s Step) (step, error) {
 // bindsOnRequest reports whether a key is bound as soon as a request brings it.
 // A server's cookie is not: stickiness starts with its Set-Cookie.
 func (s *step) bindsOnRequest() bool {
-	return methods[s.by].bound && !(s.by == Cookie && s.origin == FromServer)
+	return methods[s.by].bound && (s.by != Cookie || s.origin != FromServer)
 }
 
 // walker reads the keys of one request.

@@ -24,9 +24,8 @@ func keyOf(i int) Key {
 }
 
 // bindAt binds key i to the server at sec.
-func bindAt(t *Table, sec uint32, i int, id balance.ServerID, confirmed bool) balance.ServerID {
-	w := t.bind(&order{key: keyOf(i), word: newWord(id, sec, confirmed, newSpan(time.Hour))})
-	return w.server()
+func bindAt(t *Table, sec uint32, i int, id balance.ServerID, confirmed bool) {
+	t.bind(&order{key: keyOf(i), word: newWord(id, sec, confirmed, newSpan(time.Hour))})
 }
 
 func TestSpan(t *testing.T) {

@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"fmt"
+	"net/http"
 	"reflect"
 	"regexp"
 	"slices"
@@ -260,7 +261,7 @@ func (k *checker) httpProbe(p place, pb *Probe) {
 	case !strings.HasPrefix(pb.Path, "/") || strings.ContainsFunc(pb.Path, odd):
 		k.mistake(p.key("path"), `a path such as "/owa/healthcheck.htm"`, pb.Path)
 	}
-	if !methodForm.MatchString(pb.Method) || pb.Method == "CONNECT" {
+	if !methodForm.MatchString(pb.Method) || pb.Method == http.MethodConnect {
 		k.mistake(p.key("method"), "a method in upper case such as \"GET\"", pb.Method)
 	}
 	if pb.Host != "" {

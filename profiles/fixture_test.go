@@ -15,11 +15,11 @@ import (
 )
 
 // writeFixtures fills dir with the files that testdata names.
-func writeFixtures(t testing.TB, dir string) {
-	t.Helper()
+func writeFixtures(tb testing.TB, dir string) {
+	tb.Helper()
 	now := time.Now()
-	cert, key := makePair(t, now.Add(-time.Hour), now.AddDate(10, 0, 0))
-	oldCert, oldKey := makePair(t, time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC))
+	cert, key := makePair(tb, now.Add(-time.Hour), now.AddDate(10, 0, 0))
+	oldCert, oldKey := makePair(tb, time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC))
 	bad := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("no certificate")})
 	for name, data := range map[string][]byte{
 		"mail.pem":     cert,
@@ -35,26 +35,26 @@ func writeFixtures(t testing.TB, dir string) {
 		"cookie.words": []byte("correct horse battery staple\n"),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "open.key"), key, 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := os.Chmod(filepath.Join(dir, "open.key"), 0o644); err != nil { // whatever the umask
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // makePair returns a certificate for mail.example.org and its key, in PEM.
-func makePair(t testing.TB, from, to time.Time) (cert, key []byte) {
-	t.Helper()
+func makePair(tb testing.TB, from, to time.Time) (cert, key []byte) {
+	tb.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	form := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mail.example.org"},
@@ -62,11 +62,11 @@ func makePair(t testing.TB, from, to time.Time) (cert, key []byte) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, form, form, private.Public(), private)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})

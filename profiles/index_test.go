@@ -91,7 +91,7 @@ func TestPathUp(t *testing.T) {
 func TestNearest(t *testing.T) {
 	known := []string{"owa", "oab", "ecp", "algorithm", "idle_timeout"}
 	for name, want := range map[string]string{
-		"oaw": "owa", "OWA": "owa", "cep": "ecp", "algoritm": "algorithm", "idle_time": "idle_timeout",
+		"oaw": "owa", "OWA": "owa", "cep": "ecp", "algoritm": "algorithm", "idle_time": "idle_timeout", //nolint:misspell // on purpose
 		"webmail": "", "x": "", "": "",
 	} {
 		if got := nearest(name, known); got != want {

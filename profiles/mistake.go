@@ -13,7 +13,7 @@ type Position struct {
 }
 
 // Mistake is one thing in a configuration file that cannot stay as it is.
-type Mistake struct {
+type Mistake struct { //nolint:errname // the word that operators read
 	File string
 	Position
 	Key  string // what the operator calls the place, such as `vip "mail": tls.min_version`
@@ -31,7 +31,7 @@ func (m *Mistake) Error() string {
 }
 
 // Mistakes are all the mistakes of a file, in the order of their lines.
-type Mistakes []*Mistake
+type Mistakes []*Mistake //nolint:errname // as above
 
 // Error renders one mistake per line.
 func (ms Mistakes) Error() string {

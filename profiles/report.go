@@ -45,8 +45,8 @@ type words string
 
 // Words that mistakes share.
 const (
-	nothing   words = "nothing"
-	notInThis       = "not available in this version"
+	nothing   words  = "nothing"
+	notInThis string = "not available in this version"
 )
 
 // shown renders a value as it may stand in a message: a text in quotes and cut

@@ -1,6 +1,11 @@
 package route
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"casbah/internal/httphead"
+)
 
 // Verdict is what routing makes of a host and path.
 type Verdict uint8
@@ -43,7 +48,7 @@ func (v *VIP) Match(host, path []byte) (*Profile, Verdict) {
 func (v *VIP) serves(host []byte) bool {
 	name := hostname(host)
 	for _, h := range v.Hosts {
-		if equalFold(name, h) {
+		if httphead.EqualFold(name, h) {
 			return true
 		}
 	}
@@ -52,8 +57,7 @@ func (v *VIP) serves(host []byte) bool {
 
 // hostname cuts the port and one trailing dot from a Host value.
 func hostname(host []byte) []byte {
-	for i := len(host) - 1; i >= 0; i-- {
-		c := host[i]
+	for i, c := range slices.Backward(host) {
 		if c == ':' {
 			host = host[:i]
 			break
@@ -66,19 +70,6 @@ func hostname(host []byte) []byte {
 		host = host[:n-1]
 	}
 	return host
-}
-
-// equalFold compares ASCII text without case; lower is in lower case.
-func equalFold(b []byte, lower string) bool {
-	if len(b) != len(lower) {
-		return false
-	}
-	for i, c := range b {
-		if lowerByte(c) != lower[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // hasPathPrefix reports whether prefix, in lower case and without a trailing

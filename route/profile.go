@@ -1,6 +1,7 @@
 package route
 
 import (
+	"slices"
 	"time"
 
 	"casbah/balance"
@@ -35,12 +36,7 @@ func (p *Profile) Allows(method []byte) bool {
 	if len(p.Methods) == 0 {
 		return string(method) != "CONNECT" && string(method) != "RPC_IN_DATA" && string(method) != "RPC_OUT_DATA"
 	}
-	for _, m := range p.Methods {
-		if string(method) == m {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Methods, func(m string) bool { return m == string(method) }) // no string is made of method
 }
 
 // Up reports whether any service of the profile takes traffic.

@@ -101,6 +101,7 @@ func (c *conn) adopt(l *leg, id engine.Leg) {
 // there was one.
 func (l *leg) step(c *conn) bool {
 	unread := l.r < l.w
+	waits := unread && (l.offer || l.move.to != nil) // for its core
 	switch {
 	case l.dial == dialDone:
 		l.dialed(c)
@@ -113,9 +114,9 @@ func (l *leg) step(c *conn) bool {
 		l.reportMove(c)
 	case l.move.to == nil && unread && l.offer && !l.held:
 		l.offerUnread(c)
-	case l.finDue && !(unread && (l.offer || l.move.to != nil)):
+	case l.finDue && !waits:
 		l.ended(c)
-	case l.failure != nil && (l.writeErr != nil || !(unread && (l.offer || l.move.to != nil))):
+	case l.failure != nil && (l.writeErr != nil || !waits):
 		l.failed(c)
 	case l.drained:
 		l.drained = false

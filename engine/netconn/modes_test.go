@@ -63,65 +63,65 @@ func clientTLS() *tls.Config {
 }
 
 // listen returns a listener on loopback that is closed at the end of t.
-func listen(t testing.TB) net.Listener {
-	t.Helper()
+func listen(tb testing.TB) net.Listener {
+	tb.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = ln.Close() })
+	tb.Cleanup(func() { _ = ln.Close() })
 	return ln
 }
 
 // start serves ln by an engine of cfg until the end of t. Net is opened if nil.
-func start(t testing.TB, cfg Config, ln *Listener) *Engine {
-	t.Helper()
+func start(tb testing.TB, cfg Config, ln *Listener) *Engine {
+	tb.Helper()
 	if ln.Net == nil {
-		ln.Net = listen(t)
+		ln.Net = listen(tb)
 	}
 	e := New(cfg)
 	done := make(chan error, 1)
 	go func() { done <- e.Serve(ln) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = ln.Net.Close()
 		if err := <-done; err != nil {
-			t.Errorf("Serve() = %v; want nil", err)
+			tb.Errorf("Serve() = %v; want nil", err)
 		}
 		e.Kill()
-		wait(t, e)
+		wait(tb, e)
 	})
 	return e
 }
 
 // wait waits until e has no connection.
-func wait(t testing.TB, e *Engine) {
-	t.Helper()
+func wait(tb testing.TB, e *Engine) {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := e.Wait(ctx); err != nil {
-		t.Errorf("Wait() = %v with %d connections open; want none", err, e.Open())
+		tb.Errorf("Wait() = %v with %d connections open; want none", err, e.Open())
 	}
 }
 
 // wentTo waits until e has n connections, which it has just after an event that
 // the caller waited for.
-func wentTo(t testing.TB, e *Engine, n int) {
-	t.Helper()
+func wentTo(tb testing.TB, e *Engine, n int) {
+	tb.Helper()
 	for end := time.Now().Add(patience); e.Open() != n; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("Open() = %d; want %d", e.Open(), n)
+			tb.Fatalf("Open() = %d; want %d", e.Open(), n)
 		}
 	}
 }
 
 // dial connects to ln, plain, until the end of t.
-func dial(t testing.TB, ln *Listener) *net.TCPConn {
-	t.Helper()
+func dial(tb testing.TB, ln *Listener) *net.TCPConn {
+	tb.Helper()
 	nc, err := net.Dial("tcp", ln.Net.Addr().String())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = nc.Close() })
+	tb.Cleanup(func() { _ = nc.Close() })
 	_ = nc.SetDeadline(time.Now().Add(2 * patience))
 	tcp, _ := nc.(*net.TCPConn)
 	return tcp
@@ -135,22 +135,30 @@ type client interface {
 
 // inModes runs f with a listener in each mode, and a function that connects.
 func inModes(t *testing.T, f func(t *testing.T, ln *Listener, connect func(testing.TB) client)) {
+	t.Helper()
 	t.Run("plain", func(t *testing.T) {
 		ln := &Listener{}
-		f(t, ln, func(t testing.TB) client { return dial(t, ln) })
+		f(t, ln, func(tb testing.TB) client {
+			tb.Helper()
+			return dial(tb, ln)
+		})
 	})
 	t.Run("tls", func(t *testing.T) {
 		ln := &Listener{TLS: serverTLS()}
-		f(t, ln, func(t testing.TB) client { return tls.Client(dial(t, ln), clientTLS()) })
+		f(t, ln, func(tb testing.TB) client {
+			tb.Helper()
+			return tls.Client(dial(tb, ln), clientTLS())
+		})
 	})
 	t.Run("proxy-v2", func(t *testing.T) {
 		ln := &Listener{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
-		f(t, ln, func(t testing.TB) client {
-			nc := dial(t, ln)
+		f(t, ln, func(tb testing.TB) client {
+			tb.Helper()
+			nc := dial(tb, ln)
 			header := proxyproto.HeaderProxyFromAddrs(2,
 				&net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 4711}, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 10), Port: 80})
 			if _, err := header.WriteTo(nc); err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			return nc
 		})
@@ -159,16 +167,16 @@ func inModes(t *testing.T, f func(t *testing.T, ln *Listener, connect func(testi
 
 // upstream is a server on loopback; handle has each connection in a goroutine.
 // Its endpoint speaks TLS with secure.
-func upstream(t testing.TB, secure bool, handle func(net.Conn)) *balance.Endpoint {
-	t.Helper()
-	ln := listen(t)
+func upstream(tb testing.TB, secure bool, handle func(net.Conn)) *balance.Endpoint {
+	tb.Helper()
+	ln := listen(tb)
 	e := endpointOf(ln)
 	if secure {
 		ln = tls.NewListener(ln, serverTLS())
 		e.TLS = clientTLS()
 	}
 	var conns sync.WaitGroup
-	t.Cleanup(func() { _ = ln.Close(); conns.Wait() })
+	tb.Cleanup(func() { _ = ln.Close(); conns.Wait() })
 	conns.Go(func() {
 		for {
 			nc, err := ln.Accept()
@@ -200,38 +208,38 @@ func echoServer(nc net.Conn) {
 }
 
 // send writes s, or fails t.
-func send(t testing.TB, w io.Writer, s string) {
-	t.Helper()
+func send(tb testing.TB, w io.Writer, s string) {
+	tb.Helper()
 	if _, err := io.WriteString(w, s); err != nil {
-		t.Fatalf("Write(%.20q): %v", s, err)
+		tb.Fatalf("Write(%.20q): %v", s, err)
 	}
 }
 
 // expect reads want, or fails t.
-func expect(t testing.TB, r io.Reader, want string) {
-	t.Helper()
+func expect(tb testing.TB, r io.Reader, want string) {
+	tb.Helper()
 	got := make([]byte, len(want))
 	if n, err := io.ReadFull(r, got); err != nil || string(got) != want {
-		t.Fatalf("read %.60q, %v; want %.60q", got[:n], err, want)
+		tb.Fatalf("read %.60q, %v; want %.60q", got[:n], err, want)
 	}
 }
 
 // expectEnd reads to the end and wants nothing but that.
-func expectEnd(t testing.TB, r io.Reader) {
-	t.Helper()
+func expectEnd(tb testing.TB, r io.Reader) {
+	tb.Helper()
 	if p, err := io.ReadAll(r); len(p) > 0 || err != nil {
-		t.Fatalf("read %.60q, %v at the end; want EOF", p, err)
+		tb.Fatalf("read %.60q, %v at the end; want EOF", p, err)
 	}
 }
 
 // receive waits for a value.
-func receive[T any](t testing.TB, ch <-chan T, what string) T {
-	t.Helper()
+func receive[T any](tb testing.TB, ch <-chan T, what string) T {
+	tb.Helper()
 	select {
 	case v := <-ch:
 		return v
 	case <-time.After(patience):
-		t.Fatalf("no %s after %v", what, patience)
+		tb.Fatalf("no %s after %v", what, patience)
 		panic("unreachable")
 	}
 }

@@ -26,6 +26,7 @@ type framed struct {
 const framedHead = 10
 
 func newFramed(t *testing.T, to *balance.Endpoint) *framed {
+	t.Helper()
 	f := &framed{t: t, to: to}
 	dialled := false
 	f.bytes = func(l engine.Leg, p []byte, d engine.Driver) int {

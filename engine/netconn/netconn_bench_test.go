@@ -15,13 +15,13 @@ import (
 const requestSize = 1024
 
 // turns makes round trips on nc: size octets each way.
-func turns(b testing.TB, nc net.Conn, p []byte, n int) {
+func turns(tb testing.TB, nc net.Conn, p []byte, n int) { //nolint:thelper // Helper would be measured
 	for range n {
 		if _, err := nc.Write(p); err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 		if _, err := io.ReadFull(nc, p); err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 }
@@ -57,19 +57,20 @@ func TestTurnDoesNotAllocate(t *testing.T) {
 }
 
 // benchClient returns a client of an echo core, or of a relay to an echo server.
-func benchClient(b testing.TB, name string, secure bool) net.Conn {
+func benchClient(tb testing.TB, name string, secure bool) net.Conn {
+	tb.Helper()
 	ln := &Listener{New: echo}
 	if name == "relay" {
-		ln.New = newRelay(upstream(b, false, echoServer), false)
+		ln.New = newRelay(upstream(tb, false, echoServer), false)
 	}
 	if secure {
 		ln.TLS = serverTLS()
 	}
-	start(b, Config{}, ln)
+	start(tb, Config{}, ln)
 	if secure {
-		return tls.Client(dial(b, ln), clientTLS())
+		return tls.Client(dial(tb, ln), clientTLS())
 	}
-	return dial(b, ln)
+	return dial(tb, ln)
 }
 
 func BenchmarkEcho(b *testing.B) {
@@ -133,16 +134,17 @@ func BenchmarkMove(b *testing.B) {
 }
 
 // moveClient returns a client of a relay by Move.
-func moveClient(b testing.TB, up *balance.Endpoint, secure bool) net.Conn {
+func moveClient(tb testing.TB, up *balance.Endpoint, secure bool) net.Conn {
+	tb.Helper()
 	ln := &Listener{New: newRelay(up, true)}
 	if secure {
 		ln.TLS = serverTLS()
 	}
-	start(b, Config{}, ln)
+	start(tb, Config{}, ln)
 	if secure {
-		return tls.Client(dial(b, ln), clientTLS())
+		return tls.Client(dial(tb, ln), clientTLS())
 	}
-	return dial(b, ln)
+	return dial(tb, ln)
 }
 
 // sink is a connection that takes everything at once.

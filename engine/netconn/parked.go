@@ -1,6 +1,7 @@
 package netconn
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -152,8 +153,8 @@ func (c *conn) settleParks() {
 		return
 	}
 	c.parks = false
-	for i := len(c.closed) - 1; i >= 0; i-- {
-		if l := c.closed[i]; l.parking {
+	for _, l := range slices.Backward(c.closed) { // settling takes l from the list
+		if l.parking {
 			c.settlePark(l)
 		}
 	}

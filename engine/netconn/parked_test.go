@@ -247,6 +247,7 @@ func TestParkedLimits(t *testing.T) {
 
 // pipe returns a connection for what is never read or written.
 func pipe(t *testing.T) net.Conn {
+	t.Helper()
 	a, b := net.Pipe()
 	t.Cleanup(func() { _ = a.Close(); _ = b.Close() })
 	return a

@@ -71,7 +71,7 @@ func (c *conn) handshake(w *wire, cfg *tls.Config) error {
 		return err
 	}
 	w.secure(tls.Server, cfg)
-	if err := w.tls.Handshake(); err != nil {
+	if err := w.tls.Handshake(); err != nil { //nolint:noctx // see above
 		return err
 	}
 	c.info.Secure = true

@@ -25,21 +25,21 @@ type socket struct {
 	spoiled bool   // something came while it was parked
 }
 
-// notNow is the error of a read that would wait. It is temporary, so that a
+// notNowError is the error of a read that would wait. It is temporary, so that a
 // tls.Conn can go on after it.
-type notNow struct{}
+type notNowError struct{}
 
-var errNotNow net.Error = notNow{}
+var errNotNow net.Error = notNowError{}
 
-func (notNow) Error() string   { return "netconn: nothing to read now" }
-func (notNow) Timeout() bool   { return true }
-func (notNow) Temporary() bool { return true }
+func (notNowError) Error() string   { return "netconn: nothing to read now" }
+func (notNowError) Timeout() bool   { return true }
+func (notNowError) Temporary() bool { return true }
 
 // newSocket returns the socket over nc.
 func newSocket(nc net.Conn) *socket {
 	s := &socket{Conn: nc}
 	s.halfCloser, _ = nc.(interface{ CloseWrite() error })
-	s.rawReader.init(s)
+	s.init(s)
 	return s
 }
 

@@ -90,11 +90,11 @@ func (s *socket) tryRead(fd uintptr) bool {
 		p = b.b[:s.size]
 	}
 	n, errno := syscall.Read(int(fd), p)
-	for errno == syscall.EINTR { //nolint:errorlint // the bare value, on the hot path
+	for errno == syscall.EINTR {
 		n, errno = syscall.Read(int(fd), p)
 	}
 	s.short = n < len(p)
-	if errno == syscall.EAGAIN { //nolint:errorlint // as above
+	if errno == syscall.EAGAIN {
 		putBuffer(b)
 		return false
 	}

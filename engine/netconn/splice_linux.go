@@ -114,7 +114,7 @@ func (p *splicePipe) fill(fd int, left int64) int {
 	}
 	for {
 		n, err := unix.Splice(fd, nil, p.fds[1], nil, most, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
-		if err == unix.EINTR { //nolint:errorlint // the bare value of a system call
+		if err == unix.EINTR {
 			continue
 		}
 		return int(max(n, 0))
@@ -128,8 +128,8 @@ func (s *socket) drain(p *splicePipe, n int) error {
 		for n > 0 {
 			k, err := unix.Splice(p.fds[0], nil, int(fd), nil, n, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
 			switch {
-			case err == unix.EINTR: //nolint:errorlint // as above
-			case err == unix.EAGAIN: //nolint:errorlint // as above
+			case err == unix.EINTR:
+			case err == unix.EAGAIN:
 				return false
 			case err != nil:
 				failed = err

@@ -96,7 +96,7 @@ func (s *socket) close() {
 		return
 	}
 	if s.state.Load() == away {
-		_ = s.Conn.Close()
+		_ = s.Close()
 	}
 }
 
@@ -105,6 +105,6 @@ func (s *socket) leave() {
 	s.watch.remove(s)
 	if !s.state.CompareAndSwap(staying, away) {
 		s.state.Store(away)
-		_ = s.Conn.Close()
+		_ = s.Close()
 	}
 }

@@ -135,7 +135,7 @@ func (l *leg) landed(c *conn, err error) bool {
 
 // fin reports whether it is time to send FIN, once.
 func (l *leg) fin() bool {
-	if l.finSent || l.shut || l.parking || l.writeErr != nil || !(l.half || l.gone) {
+	if l.finSent || l.shut || l.parking || l.writeErr != nil || !l.half && !l.gone {
 		return false
 	}
 	l.finSent = true

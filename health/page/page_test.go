@@ -200,8 +200,7 @@ func TestViewHoldsNoSecret(t *testing.T) {
 		if typ.Kind() != reflect.Struct || typ.PkgPath() != reflect.TypeFor[page.View]().PkgPath() {
 			return
 		}
-		for i := range typ.NumField() {
-			f := typ.Field(i)
+		for f := range typ.Fields() {
 			if forbidden.MatchString(f.Name) {
 				t.Errorf("%s.%s", path, f.Name)
 			}

@@ -20,15 +20,12 @@ func Cookies(value []byte) iter.Seq2[[]byte, []byte] {
 
 // cutCookie takes the first pair off a Cookie header (RFC 6265, Section 5.4).
 func cutCookie(b []byte) (name, value, rest []byte) {
-	pair := b
-	if i := bytes.IndexByte(b, ';'); i >= 0 {
-		pair, rest = b[:i], b[i+1:]
-	}
-	i := bytes.IndexByte(pair, '=')
-	if i < 0 {
+	pair, rest, _ := bytes.Cut(b, []byte(";"))
+	name, value, found := bytes.Cut(pair, []byte("="))
+	if !found {
 		return nil, nil, rest
 	}
-	return trim(pair[:i]), trim(pair[i+1:]), rest
+	return trim(name), trim(value), rest
 }
 
 // Cookie returns the value of the first cookie of that name, over all Cookie

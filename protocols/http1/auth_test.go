@@ -159,6 +159,7 @@ func TestTwoPinsOnOneClientConnection(t *testing.T) {
 
 func TestPairEndsTogether(t *testing.T) {
 	login := func(t *testing.T) (*site, *fake) {
+		t.Helper()
 		s := newSite(t)
 		f := s.open(t)
 		f.fromClient(request("/ews", "Authorization: NTLM TlRM"))

@@ -184,6 +184,7 @@ func (c *chunked) trailer(b byte) error {
 		} else {
 			c.state = trailerStart
 		}
+	default: // the other states are not of the trailer section
 	}
 	return nil
 }

@@ -54,6 +54,7 @@ var kept = []struct{ name, req, resp string }{
 
 // playKept opens a connection and returns a func that plays one more request.
 func playKept(tb testing.TB, req, resp string) func() {
+	tb.Helper()
 	s := newSite(tb,
 		persistence.Step{By: persistence.SourceIP},
 		persistence.Step{By: persistence.Cookie, Name: "UserContext"},

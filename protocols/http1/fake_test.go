@@ -51,8 +51,9 @@ type fakeLeg struct {
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano()
 
-func newFake(t testing.TB, cur *route.Current, conn engine.Conn) *fake {
-	f := &fake{t: t, now: epoch, core: New(cur, conn), parked: map[*balance.Endpoint]bool{}}
+func newFake(tb testing.TB, cur *route.Current, conn engine.Conn) *fake {
+	tb.Helper()
+	f := &fake{t: tb, now: epoch, core: New(cur, conn), parked: map[*balance.Endpoint]bool{}}
 	f.legs = map[engine.Leg]*fakeLeg{engine.Client: {}}
 	f.tick(0)
 	return f
@@ -294,8 +295,8 @@ type site struct {
 }
 
 // newSite makes a VIP with two servers, all services up, round robin, no chain.
-func newSite(t testing.TB, steps ...persistence.Step) *site {
-	t.Helper()
+func newSite(tb testing.TB, steps ...persistence.Step) *site {
+	tb.Helper()
 	s := &site{
 		vip: &route.VIP{
 			Name: "mail", HeadBytes: 16 << 10, RootRedirect: "/owa/",
@@ -323,7 +324,7 @@ func newSite(t testing.TB, steps ...persistence.Step) *site {
 	}
 	sealer, err := persistence.NewSealer([]byte("secret"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	table := persistence.NewTable(persistence.TableOptions{PerCore: 1000, Cores: 1})
 	for _, p := range []*route.Profile{
@@ -337,7 +338,7 @@ func newSite(t testing.TB, steps ...persistence.Step) *site {
 			Fallback: true, Members: members, Sealer: sealer,
 		})
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		p.ResponseTimeout, p.IdleTimeout = time.Minute, 5*time.Minute
 		p.Algorithm, _ = balance.New("round_robin")
@@ -364,9 +365,9 @@ func (s *site) profile(name string) *route.Profile {
 }
 
 // open returns a client connection of s.
-func (s *site) open(t testing.TB) *fake {
-	t.Helper()
-	return newFake(t, &s.cur, s.conn)
+func (s *site) open(tb testing.TB) *fake {
+	tb.Helper()
+	return newFake(tb, &s.cur, s.conn)
 }
 
 // record returns the access record that was written last.
@@ -379,11 +380,11 @@ func (s *site) record(t *testing.T) route.Record {
 }
 
 // idle checks that no request is counted as open any more.
-func (s *site) idle(t testing.TB) {
-	t.Helper()
+func (s *site) idle(tb testing.TB) {
+	tb.Helper()
 	for _, svc := range s.services {
 		if n := svc.Active.Load(); n != 0 {
-			t.Errorf("%s on %s: %d requests still open", svc.Profile, svc.Server.Name, n)
+			tb.Errorf("%s on %s: %d requests still open", svc.Profile, svc.Server.Name, n)
 		}
 	}
 }

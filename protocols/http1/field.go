@@ -159,9 +159,10 @@ func neverNominated(name []byte) bool {
 	switch classify(name) {
 	case authorization, contentLength, transferEncoding, forwardedFor, forwardedPort, forwardedProto, frontEndHTTPS:
 		return true
+	default:
+		return httphead.EqualFold(name, "host") || httphead.EqualFold(name, "cookie") ||
+			len(name) > len(forwardedPrefix) && loose(name[:len(forwardedPrefix)], forwardedPrefix, dropped) == dropped
 	}
-	return httphead.EqualFold(name, "host") || httphead.EqualFold(name, "cookie") ||
-		len(name) > len(forwardedPrefix) && loose(name[:len(forwardedPrefix)], forwardedPrefix, dropped) == dropped
 }
 
 const forwardedPrefix = "x-forwarded-"

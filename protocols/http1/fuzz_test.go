@@ -108,7 +108,7 @@ func FuzzPath(f *testing.F) {
 		if bytes.Count(decoded, []byte("/")) != strings.Count(path, "/") || bytes.ContainsAny(decoded, "\\\x00") {
 			t.Errorf("%q has another reading: %q", path, decoded)
 		}
-		for _, seg := range strings.Split(string(decoded), "/") {
+		for seg := range strings.SplitSeq(string(decoded), "/") {
 			if seg == "." || seg == ".." {
 				t.Errorf("%q has a dot segment", path)
 			}

@@ -111,7 +111,7 @@ func (c *Conn) respond(r *reply, head []byte) bool {
 	switch status := r.head.Status; {
 	case status == 101 && x.websocket:
 		c.openTunnel(r)
-	case status >= 200 && !(r.framing.chunked && (x.req.Minor == 0 || r.head.Minor == 0)):
+	case status >= 200 && (!r.framing.chunked || x.req.Minor > 0 && r.head.Minor > 0):
 		return true
 	case status >= 200, status == 101, x.interim == maxInterim:
 		c.garbage()
@@ -148,6 +148,7 @@ func (r *reply) inspect() error {
 			r.hopwise = true
 		case wwwAuthenticate:
 			r.offers = r.offers || namesIdentity(f.Value)
+		default: // says nothing about them
 		}
 	}
 	return r.framing.check()
@@ -198,6 +199,7 @@ func (r *reply) compose(closes bool, minor byte) []byte {
 			start = at + len(f.Line)
 		case lineSays:
 			option = ""
+		case linePasses:
 		}
 		at += len(f.Line)
 	}
@@ -244,11 +246,13 @@ func (r *reply) fate(f *httphead.Field, closes bool) fate {
 	case keepAlive, dropped:
 		return lineDropped
 	case upgrade:
-		if r.head.Status != 426 { // says what it would take to be served
-			return lineDropped
+		if r.head.Status == 426 { // says what it would take to be served
+			return linePasses
 		}
+		return lineDropped
+	default:
+		return linePasses
 	}
-	return linePasses
 }
 
 // responseBody forwards what p holds of the response's body.

@@ -3,6 +3,7 @@ package http1
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 
 	"casbah/route"
 )
@@ -18,11 +19,11 @@ func (c *Conn) source() {
 	if !x.trusted || !x.listed {
 		return
 	}
-	for i := len(x.req.Fields) - 1; i >= 0; i-- {
+	for i, f := range slices.Backward(x.req.Fields) {
 		if x.kinds[i] != forwardedFor {
 			continue
 		}
-		for rest := x.req.Fields[i].Value; rest != nil; {
+		for rest := f.Value; rest != nil; {
 			var last []byte
 			last, rest = cutLast(rest)
 			a, ok := forwardedAddr(last)

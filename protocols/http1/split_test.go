@@ -54,9 +54,10 @@ var sampleResponses = []string{
 
 // play runs the dialogue and tells what came of it. Cut says into which parts
 // each octet string is cut.
-func (g *dialogue) play(t testing.TB, cut func(string) []string) string {
-	s := newSite(t)
-	f := s.open(t)
+func (g *dialogue) play(tb testing.TB, cut func(string) []string) string {
+	tb.Helper()
+	s := newSite(tb)
+	f := s.open(tb)
 	core, _ := f.core.(*Conn)
 	for _, part := range cut(strings.Join(g.requests, "")) {
 		f.fromClient(part)
@@ -77,7 +78,7 @@ func (g *dialogue) play(t testing.TB, cut func(string) []string) string {
 		}
 	}
 	f.end(f.client(), errReset)
-	s.idle(t)
+	s.idle(tb)
 	var b strings.Builder
 	fmt.Fprintf(&b, "client %v %q\n", f.client().how, f.client().sent)
 	for _, l := range f.log {

@@ -34,7 +34,7 @@ func (x *exchange) inspect() error {
 		if k == other { // common case
 			continue
 		}
-		if err := x.survey.take(k, f.Value, x.req.Minor); err != nil {
+		if err := x.takeField(k, f.Value, x.req.Minor); err != nil {
 			return err
 		}
 	}
@@ -48,8 +48,8 @@ func (x *exchange) inspect() error {
 	return x.framing.check()
 }
 
-// take reads one field of a kind that matters.
-func (s *survey) take(k kind, value []byte, minor byte) error {
+// takeField reads one field of a kind that matters.
+func (s *survey) takeField(k kind, value []byte, minor byte) error {
 	switch k {
 	case contentLength:
 		return s.framing.contentLength(value)
@@ -76,6 +76,7 @@ func (s *survey) take(k kind, value []byte, minor byte) error {
 		s.ported = true
 	case frontEndHTTPS:
 		s.fronted = true
+	default: // says nothing to a proxy
 	}
 	return nil
 }

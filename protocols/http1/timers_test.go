@@ -150,6 +150,7 @@ func TestIdleTimeoutIsBetweenOctets(t *testing.T) {
 
 func TestMinimumBodyRate(t *testing.T) {
 	post := func(t *testing.T) (*site, *fake) {
+		t.Helper()
 		s := newSite(t)
 		s.profile("owa").MinBodyRate = 100
 		f := s.open(t)

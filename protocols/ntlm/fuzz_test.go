@@ -12,7 +12,7 @@ func FuzzNTLM(f *testing.F) {
 	alice := type3(Unicode, "EXAMPLE", "Alice")
 	f.Add(alice)
 	f.Add(type3(OEM, "EXAMPLE", "Alice"))
-	f.Add(negTokenInit(alice, true))
+	f.Add(negTokenInit(alice))
 	f.Add(negTokenResp(alice, true))
 	f.Add([]byte("\x60\x84\xff\xff\xff\xff\x06\x06" + spnegoOID))
 	f.Add([]byte(signature + "\x01\x00\x00\x00\x00\x30\x00\x00"))

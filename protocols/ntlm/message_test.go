@@ -26,11 +26,11 @@ const (
 		"00000000" + "c5dad2544fc9799094ce1ce90bc9d03e"
 )
 
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
+func unhex(tb testing.TB, s string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
@@ -104,7 +104,7 @@ func TestAgainstClient(t *testing.T) {
 	flags := Unicode | NTLM | RequestTarget | HasTargetInfo | ExtendedSessionSecurity | Key128 | Key56
 	c := Challenge{Flags: flags, ServerChallenge: [8]byte{1, 2, 3}, TargetName: flags.AppendText(nil, "EXAMPLE")}
 	c.TargetInfo = AppendPair(AppendPair(nil, DomainName, c.TargetName), EndOfList, nil)
-	three, err := ntlmssp.ProcessChallenge(c.AppendTo(nil), "Älice", "secret", true)
+	three, err := ntlmssp.NewAuthenticateMessage(c.AppendTo(nil), "Älice", "secret", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

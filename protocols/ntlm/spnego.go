@@ -38,51 +38,59 @@ const maxElements = 8
 
 // mechToken returns the mechanism's token in a NegTokenInit or NegTokenResp.
 func mechToken(t Token) (Token, bool) {
-	tag, body, rest, ok := element(t)
+	e, ok := cutElement(t)
 	if !ok {
 		return Token{}, false
 	}
-	if tag == tagApplication {
-		var oid Token
-		if tag, oid, rest, ok = element(body); !ok || tag != tagOID || !oid.is(spnegoOID) {
+	if e.tag == tagApplication {
+		oid, ok := cutElement(e.body)
+		if !ok || oid.tag != tagOID || !oid.body.is(spnegoOID) {
 			return Token{}, false
 		}
-		if tag, body, _, ok = element(rest); !ok || tag != tagInit {
+		if e, ok = cutElement(oid.rest); !ok || e.tag != tagInit {
 			return Token{}, false
 		}
-	} else if tag != tagResp && tag != tagInit {
+	} else if e.tag != tagResp && e.tag != tagInit {
 		return Token{}, false
 	}
-	tag, seq, _, ok := element(body)
-	if !ok || tag != tagSequence {
+	seq, ok := cutElement(e.body)
+	if !ok || seq.tag != tagSequence {
 		return Token{}, false
 	}
+	e.rest = seq.body
 	for range maxElements {
-		if tag, body, seq, ok = element(seq); !ok {
+		if e, ok = cutElement(e.rest); !ok {
 			return Token{}, false
 		}
-		if tag == tagToken {
-			tag, inner, _, ok := element(body)
-			return inner, ok && tag == tagOctets
+		if e.tag == tagToken {
+			inner, ok := cutElement(e.body)
+			return inner.body, ok && inner.tag == tagOctets
 		}
 	}
 	return Token{}, false
 }
 
-// element takes the first DER element off t. Lengths are definite and of at most
-// four octets, as many as head has room for, and an element lies within what
-// holds it.
-func element(t Token) (tag byte, body, rest Token, ok bool) {
+// element is a DER element.
+type element struct {
+	tag  byte
+	body Token
+	rest Token // what follows the element in what holds it
+}
+
+// cutElement takes the first DER element off t. Lengths are definite and of at
+// most four octets, as many as head has room for, and an element lies within
+// what holds it.
+func cutElement(t Token) (element, bool) {
 	var head [6]byte
 	n := min(len(head), t.size)
 	if n < 2 || !t.readAt(head[:n], 0) {
-		return 0, Token{}, Token{}, false
+		return element{}, false
 	}
 	length, used := int(head[1]), 2
 	if length >= 0x80 {
 		octets := length & 0x7f
 		if octets == 0 || n < 2+octets {
-			return 0, Token{}, Token{}, false
+			return element{}, false
 		}
 		length = 0
 		for _, c := range head[2 : 2+octets] {
@@ -90,11 +98,12 @@ func element(t Token) (tag byte, body, rest Token, ok bool) {
 		}
 		used += octets
 	}
-	if body, ok = t.slice(used, length); !ok {
-		return 0, Token{}, Token{}, false
+	body, ok := t.slice(used, length)
+	if !ok {
+		return element{}, false
 	}
-	rest, ok = t.slice(used+length, t.size-used-length)
-	return head[0], body, rest, ok
+	rest, ok := t.slice(used+length, t.size-used-length)
+	return element{tag: head[0], body: body, rest: rest}, ok
 }
 
 // is reports whether t holds exactly the octets of s.

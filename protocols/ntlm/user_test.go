@@ -42,11 +42,12 @@ func der(tag byte, body []byte, long bool) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{tag, 0x84}, uint32(len(body))), body...)
 }
 
-// negTokenInit wraps a mechanism's token as a client does in its first message.
-func negTokenInit(token []byte, long bool) []byte {
+// negTokenInit wraps a mechanism's token as a client does in its first message,
+// with long lengths.
+func negTokenInit(token []byte) []byte {
 	mechs := der(tagInit, der(tagSequence, der(tagOID, []byte("\x2b\x06\x01\x04\x01\x82\x37\x02\x02\x0a"), false), false), false)
-	seq := der(tagSequence, slices.Concat(mechs, der(tagToken, der(tagOctets, token, long), long)), long)
-	return der(tagApplication, slices.Concat(der(tagOID, []byte(spnegoOID), false), der(tagInit, seq, long)), long)
+	seq := der(tagSequence, slices.Concat(mechs, der(tagToken, der(tagOctets, token, true), true)), true)
+	return der(tagApplication, slices.Concat(der(tagOID, []byte(spnegoOID), false), der(tagInit, seq, true)), true)
 }
 
 // negTokenResp wraps a mechanism's token as in the later messages.
@@ -80,13 +81,13 @@ func TestAppendUser(t *testing.T) {
 		{"spec", unhex(t, specAuthenticate), `domain\user`},
 		{"type-2", unhex(t, specChallenge), ""},
 		{"type-4", []byte(signature + "\x04" + strings.Repeat("\x00", 80)), ""},
-		{"spnego-init", negTokenInit(alice, true), `example\alice`},
+		{"spnego-init", negTokenInit(alice), `example\alice`},
 		{"spnego-resp", negTokenResp(alice, true), `example\alice`},
 		{"spnego-short-lengths", negTokenResp(type3(OEM, "E", "al"), false), `e\al`},
-		{"spnego-kerberos", negTokenInit(kerberos, true), ""},
+		{"spnego-kerberos", negTokenInit(kerberos), ""},
 		{"kerberos", kerberos, ""},
 		{"spnego-no-token", der(tagResp, der(tagSequence, der(0xa0, der(0x0a, []byte{0}, false), false), false), false), ""},
-		{"spnego-cut", negTokenInit(alice, true)[:100], ""},
+		{"spnego-cut", negTokenInit(alice)[:100], ""},
 		{"indefinite-length", append([]byte{tagResp, 0x80}, alice...), ""},
 		{"indefinite-inside", der(tagResp, der(tagSequence, append([]byte{0xa0, 0x80}, der(tagToken, der(tagOctets, alice, true), true)...), true), true), ""},
 		{"user-behind-the-end", withOffset(alice, 36, uint32(len(alice)-9)), ""},
@@ -139,7 +140,7 @@ func TestFieldsFarInTheMessage(t *testing.T) {
 
 func TestUnwrapRaw(t *testing.T) {
 	msg := type3(Unicode, "EXAMPLE", "alice")
-	for _, token := range [][]byte{msg, negTokenInit(msg, true), negTokenResp(msg, true)} {
+	for _, token := range [][]byte{msg, negTokenInit(msg), negTokenResp(msg, true)} {
 		if got, ok := UnwrapRaw(token); !ok || string(got) != string(msg) {
 			t.Errorf("UnwrapRaw(%.20x...) = %.20x..., %v", token, got, ok)
 		}
@@ -150,7 +151,7 @@ func TestUnwrapRaw(t *testing.T) {
 }
 
 func TestAppendUserDoesNotAllocate(t *testing.T) {
-	text := []byte(base64.StdEncoding.EncodeToString(negTokenInit(type3(Unicode, "EXAMPLE", "alice"), true)))
+	text := []byte(base64.StdEncoding.EncodeToString(negTokenInit(type3(Unicode, "EXAMPLE", "alice"))))
 	dst := make([]byte, 0, 512)
 	if n := testing.AllocsPerRun(1000, func() { AppendUser(dst, Base64(text)) }); n != 0 {
 		t.Errorf("AppendUser allocates %v times per call; want 0", n)
