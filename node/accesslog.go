@@ -101,13 +101,13 @@ func (l *accessLog) write(w io.Writer) {
 		select {
 		case e, ok := <-l.queue:
 			if !ok {
-				buf.Flush() //nolint:errcheck // a log that cannot be written has nowhere to say so
+				buf.Flush() // a log that cannot be written has nowhere to say so
 				return
 			}
 			writeRecord(&out, &e.Record)
 			l.pool.Put(e)
 		case <-tick.C:
-			buf.Flush() //nolint:errcheck // as above
+			buf.Flush() // as above
 		}
 	}
 }

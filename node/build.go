@@ -310,6 +310,7 @@ func (b *builder) step(vip *profiles.VIP, rules *profiles.Profile, s *profiles.S
 			Name: profiles.InsertedName(vip, rules, s), Version: s.CookieVersion, Timeout: s.CookieTimeout,
 			Domain: s.Domain, Path: s.Path, Secure: s.Secure, HTTPOnly: s.HTTPOnly, SameSite: s.SameSite,
 		}
+	case persistence.None, persistence.SourceIP, persistence.Header: // by, name and masks say it all
 	}
 	return step, true
 }

@@ -81,7 +81,7 @@ func (n *Node) apply(ctx context.Context, conf *profiles.Config) error {
 		return err
 	}
 	n.resolveAll(ctx, snap)
-	n.commit(snap, sockets)
+	n.commit(snap, sockets) //nolint:contextcheck // probes live as long as the node, not as the reload
 	return nil
 }
 

@@ -72,22 +72,22 @@ const unprobed = "[profile.owa.probe]\nkind = \"none\"\n"
 
 // newRig starts a node that ends with the test. Files of the configuration stand
 // in dir, as does all state.
-func newRig(t testing.TB, dir, text string) *rig {
-	t.Helper()
-	r := &rig{t: t, conf: filepath.Join(dir, "casbah.toml")}
+func newRig(tb testing.TB, dir, text string) *rig {
+	tb.Helper()
+	r := &rig{t: tb, conf: filepath.Join(dir, "casbah.toml")}
 	r.write(text)
 	conf, _, err := profiles.Load(r.conf)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if r.Node, err = New(conf, Options{Log: zerolog.New(&r.log), Version: "test"}); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := r.Start(context.Background()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	r.stop = sync.OnceFunc(func() { r.Stop(0) })
-	t.Cleanup(r.stop)
+	tb.Cleanup(r.stop)
 	return r
 }
 
@@ -110,22 +110,22 @@ func (r *rig) until(what string, holds func() bool) {
 }
 
 // silentServer accepts and says nothing, until the test ends.
-func silentServer(t testing.TB) string {
-	t.Helper()
+func silentServer(tb testing.TB) string {
+	tb.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = ln.Close() })
+	tb.Cleanup(func() { _ = ln.Close() })
 	return ln.Addr().String()
 }
 
 // noServer is an address where nothing listens.
-func noServer(t testing.TB) string {
-	t.Helper()
+func noServer(tb testing.TB) string {
+	tb.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer ln.Close()
 	return ln.Addr().String()

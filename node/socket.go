@@ -55,7 +55,7 @@ func (s *socket) addr() netip.AddrPort {
 }
 
 // close stops accepting. Open connections go on.
-func (s *socket) close() { s.net.Close() } //nolint:errcheck // a listener that is closed twice is closed
+func (s *socket) close() { s.net.Close() } // a listener that is closed twice is closed
 
 // open opens the listeners that snap names and that are not open yet. On an
 // error those that it opened are closed again.

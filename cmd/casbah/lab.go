@@ -40,14 +40,14 @@ func runLab(ctx context.Context, t *terminal, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a directory of the lab's own, in the temporary one
+	defer os.RemoveAll(dir) // a directory of the lab's own, in the temporary one
 	front.StateDir = filepath.Join(dir, "state")
 	if front.Cert, front.Key, err = lab.Certificate(dir); err != nil {
 		return err
 	}
 	ctx, stop := untilHangup(ctx)
 	defer stop()
-	array, err := lab.NewArray(lab.Options{Servers: *servers})
+	array, err := lab.NewArray(lab.Options{Servers: *servers}) //nolint:contextcheck // it listens at once, until Close
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func serveControl(ctx context.Context, addr string, array *lab.Array) (stop func
 		srv.Serve(ln) //nolint:errcheck // it ends by Close
 	}()
 	return func() {
-		srv.Close() //nolint:errcheck // nothing is left to lose
+		srv.Close() // nothing is left to lose
 		<-done
 	}, nil
 }

@@ -91,7 +91,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	err := ts.Exec(args[1], args[2:]...)
 	code := 0
-	if exit, ok := err.(interface{ ExitCode() int }); ok { //nolint:errorlint // testscript hands on what os/exec returned
+	if exit, ok := err.(interface{ ExitCode() int }); ok { // testscript hands on what os/exec returned
 		code = exit.ExitCode()
 	} else if err != nil {
 		ts.Fatalf("%v", err)

@@ -66,7 +66,7 @@ func runNode(ctx context.Context, conf *profiles.Config, log zerolog.Logger, han
 	log.Info().Str("page", "http://"+adminNet.Addr().String()+"/").Msg("admin listener is open")
 	ready()
 	reloadAtEach(ctx, hangups, n, log)
-	n.Stop(conf.DrainTimeout)
+	n.Stop(conf.DrainTimeout) //nolint:contextcheck // ctx has ended: that is why it stops
 	stopPage()
 	return <-pageDone
 }
@@ -96,7 +96,7 @@ func listenOn(ctx context.Context, key, addr string) (net.Listener, error) {
 }
 
 func closeAfter(ln net.Listener, err error) error {
-	ln.Close() //nolint:errcheck // the error that matters is err
+	ln.Close() // the error that matters is err
 	return err
 }
 
