@@ -30,10 +30,10 @@ type program struct {
 }
 
 // path builds the program at the first call and returns where it is.
-func (p *program) path(t testing.TB) string {
-	t.Helper()
+func (p *program) path(tb testing.TB) string {
+	tb.Helper()
 	p.once.Do(func() {
-		if p.dir, p.err = os.MkdirTemp("", "casbah-e2e-"); p.err != nil {
+		if p.dir, p.err = os.MkdirTemp("", "casbah-e2e-"); p.err != nil { //nolint:usetesting // it outlives the test
 			return
 		}
 		out, err := exec.Command("go", "build", "-o", p.dir+"/casbah", "casbah/cmd/casbah").CombinedOutput()
@@ -42,7 +42,7 @@ func (p *program) path(t testing.TB) string {
 		}
 	})
 	if p.err != nil {
-		t.Fatal(p.err)
+		tb.Fatal(p.err)
 	}
 	return filepath.Join(p.dir, "casbah")
 }
@@ -94,20 +94,20 @@ pool = "cas"
 
 // startDaemon starts the program in front of server and waits until it serves.
 // Prefix are words before the command, as of a shell.
-func startDaemon(t testing.TB, server, top, extra string, prefix ...string) *daemon {
-	t.Helper()
-	dir := t.TempDir()
-	d := &daemon{t: t, conf: filepath.Join(dir, "casbah.toml"), vip: freeAddress(t), ended: make(chan struct{})}
+func startDaemon(tb testing.TB, server, top, extra string, prefix ...string) *daemon {
+	tb.Helper()
+	dir := tb.TempDir()
+	d := &daemon{t: tb, conf: filepath.Join(dir, "casbah.toml"), vip: freeAddress(tb), ended: make(chan struct{})}
 	d.write(fmt.Sprintf(serveConf, top, dir, filepath.Join(dir, "access.log"), server, d.vip, ownProfiles+extra))
-	words := append(prefix, build.path(t), "serve", "-c", d.conf)
+	words := append(prefix, build.path(tb), "serve", "-c", d.conf)
 	d.cmd = exec.Command(words[0], words[1:]...)
 	d.cmd.Stderr = &d.log
 	d.page = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
 	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	go d.wait()
-	t.Cleanup(d.kill)
+	tb.Cleanup(d.kill)
 	d.until("the page is served", func() bool {
 		if m := regexp.MustCompile(`"page":"([^"]*)/"`).FindStringSubmatch(d.log.String()); m != nil {
 			d.admin = m[1]
@@ -245,12 +245,12 @@ var addresses atomic.Uint32
 
 // freeAddress returns an address and port of loopback where nothing listens. The
 // address is of nobody else, so that the port stays free until it is wanted.
-func freeAddress(t testing.TB) string {
-	t.Helper()
+func freeAddress(tb testing.TB) string {
+	tb.Helper()
 	n := addresses.Add(1)
 	ln, err := net.Listen("tcp", fmt.Sprintf("127.9.%d.%d:0", n/250, 1+n%250))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer ln.Close()
 	return ln.Addr().String()

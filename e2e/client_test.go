@@ -10,7 +10,7 @@ import (
 )
 
 func newJar() http.CookieJar {
-	jar, _ := cookiejar.New(nil) //nolint:errcheck // without options it cannot fail
+	jar, _ := cookiejar.New(nil) // without options it cannot fail
 	return jar
 }
 
@@ -96,19 +96,19 @@ func (c *client) pages(n int) []string {
 }
 
 // one fails unless all pages came from one server, and returns it.
-func one(t testing.TB, servers []string) string {
-	t.Helper()
+func one(tb testing.TB, servers []string) string {
+	tb.Helper()
 	if len(servers) != 1 {
-		t.Fatalf("pages came from %v; want one server", servers)
+		tb.Fatalf("pages came from %v; want one server", servers)
 	}
 	return servers[0]
 }
 
-func mustURL(t testing.TB, text string) *url.URL {
-	t.Helper()
+func mustURL(tb testing.TB, text string) *url.URL {
+	tb.Helper()
 	u, err := url.Parse(text)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return u
 }

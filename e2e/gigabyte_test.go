@@ -65,7 +65,7 @@ func TestInChannelStreamsInConstantMemory(t *testing.T) {
 		if testing.Short() || mode == "tls" {
 			octets = 64 << 20
 		}
-		r, s := newStubRig(t, "", "outlook_anywhere")
+		r, s := newStubRig(t, "outlook_anywhere")
 		c := r.wire(t, mode, "127.0.0.2")
 		c.within(5 * time.Minute)
 		c.sayf("RPC_IN_DATA /rpc/rpcproxy.dll?mbx:6001 HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", octets)
@@ -134,7 +134,7 @@ const stuffed = 128 << 20
 func TestBackPressure(t *testing.T) {
 	modes(t, func(t *testing.T, mode string) {
 		t.Run("response", func(t *testing.T) {
-			r, s := newStubRig(t, "", "ews")
+			r, s := newStubRig(t, "ews")
 			c := r.wire(t, mode, "127.0.0.2")
 			c.say("GET /EWS/ HTTP/1.1\r\nHost: h\r\n\r\n")
 			server := s.accept()
@@ -144,7 +144,7 @@ func TestBackPressure(t *testing.T) {
 			stops(t, server, c)
 		})
 		t.Run("request", func(t *testing.T) {
-			r, s := newStubRig(t, "", "outlook_anywhere")
+			r, s := newStubRig(t, "outlook_anywhere")
 			c := r.wire(t, mode, "127.0.0.2")
 			c.sayf("RPC_IN_DATA /rpc/rpcproxy.dll?mbx:6001 HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", stuffed)
 			server := s.accept()
@@ -152,7 +152,7 @@ func TestBackPressure(t *testing.T) {
 			stops(t, c, server)
 		})
 		t.Run("chunked-request", func(t *testing.T) {
-			r, s := newStubRig(t, "", "ews")
+			r, s := newStubRig(t, "ews")
 			c := r.wire(t, mode, "127.0.0.2")
 			size := fmt.Sprintf("%x\r\n", stuffed)
 			c.say("POST /EWS/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + size)
@@ -162,7 +162,7 @@ func TestBackPressure(t *testing.T) {
 			stops(t, c, server)
 		})
 		t.Run("chunked-response", func(t *testing.T) {
-			r, s := newStubRig(t, "", "ews")
+			r, s := newStubRig(t, "ews")
 			c := r.wire(t, mode, "127.0.0.2")
 			c.say("GET /EWS/ HTTP/1.1\r\nHost: h\r\n\r\n")
 			server := s.accept()

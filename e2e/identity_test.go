@@ -188,7 +188,7 @@ func TestCredentialsPinBeforeAnyAnswer(t *testing.T) {
 // another one its requests would be nobody's, or asked for a login in the middle.
 func TestPinnedPairEndsTogether(t *testing.T) {
 	modes(t, func(t *testing.T, mode string) {
-		r, s := newStubRig(t, "", "ews", "owa")
+		r, s := newStubRig(t, "ews", "owa")
 		c := r.wire(t, mode, "127.0.0.2")
 		c.say("GET /EWS/ HTTP/1.1\r\nHost: h\r\n\r\n")
 		server := s.accept()

@@ -11,6 +11,7 @@ import (
 
 // floodSize is how many connections come, and how many are let in.
 func floodSize(t *testing.T) (come, limit int) {
+	t.Helper()
 	come, limit = 12_000, 6_000
 	if testing.Short() {
 		come, limit = 1_200, 600

@@ -14,8 +14,8 @@ import (
 // newMirrorRig returns casbah, balancing by turns, in front of three servers
 // that answer every request alike: 200, their name in X-Lab-Server, and the
 // Set-Cookie that X-Set of the request asks for.
-func newMirrorRig(t testing.TB, s setup, profiles ...string) *rig {
-	t.Helper()
+func newMirrorRig(tb testing.TB, s setup, profiles ...string) *rig {
+	tb.Helper()
 	for _, name := range []string{"cas1", "cas2", "cas3"} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Lab-Server", name)
@@ -23,13 +23,13 @@ func newMirrorRig(t testing.TB, s setup, profiles ...string) *rig {
 				w.Header().Set("Set-Cookie", set)
 			}
 		}))
-		t.Cleanup(server.Close)
+		tb.Cleanup(server.Close)
 		s.servers = append(s.servers, strings.TrimPrefix(server.URL, "http://"))
 	}
 	s.pool = `algorithm = "round_robin"`
 	s.profiles = `"` + strings.Join(profiles, `", "`) + `"`
 	s.extra += unprobed(profiles...)
-	return newRig(t, s)
+	return newRig(tb, s)
 }
 
 // from sends a request from source, without a cookie jar.
@@ -42,7 +42,7 @@ func (r *rig) from(source, path string, headers ...string) answer {
 
 // spread fails unless the three next requests come to three servers: nothing
 // holds the client.
-func (r *rig) spread(what, source, path string, headers ...string) {
+func (r *rig) spread(what, source, path string, headers ...string) { //nolint:unparam // it is sticks the other way round
 	r.t.Helper()
 	seen := map[string]bool{}
 	for range 3 {

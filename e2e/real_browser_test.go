@@ -63,7 +63,7 @@ func newBrowser(t *testing.T) *browser {
 // after it has ended.
 func scratch(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "casbah-chromium-")
+	dir, err := os.MkdirTemp("", "casbah-chromium-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func (b *browser) read(n int, server string) {
 
 // S15, S26: a person reads mail on one server; when it stops, the next page asks
 // for a login elsewhere, once, and there they stay.
-func TestBrowserKeepsItsServer(t *testing.T) {
+func TestRealBrowserKeepsItsServer(t *testing.T) {
 	p, b := browserLab(t)
 	b.run(chromedp.Navigate(p.https + "/"))
 	home := b.logon("alice", "Secret1")
@@ -195,7 +195,7 @@ func TestBrowserKeepsItsServer(t *testing.T) {
 }
 
 // The page shows a service go down and come back while somebody looks at it.
-func TestBrowserSeesTheMatrixTurn(t *testing.T) {
+func TestRealBrowserSeesTheMatrixTurn(t *testing.T) {
 	p, b := browserLab(t)
 	b.run(chromedp.Navigate(p.admin+"/"), chromedp.WaitVisible("table.matrix"))
 	is[bool](b, "window.untouched = true")
@@ -225,7 +225,7 @@ func withoutScripts(ctx context.Context, t *chromedp.Target) (v chromedp.Void, e
 }
 
 // Without scripts the facts are there, and the page says how it is kept current.
-func TestBrowserWithoutScripts(t *testing.T) {
+func TestRealBrowserWithoutScripts(t *testing.T) {
 	p, b := browserLab(t)
 	b.run(withoutScripts, chromedp.Navigate(p.admin+"/"), chromedp.WaitVisible("table.matrix"))
 	text := is[string](b, "document.body.innerText")
@@ -241,7 +241,7 @@ func TestBrowserWithoutScripts(t *testing.T) {
 }
 
 // The page fits a phone and a desk: nothing is cut off at the side.
-func TestBrowserPageFits(t *testing.T) {
+func TestRealBrowserPageFits(t *testing.T) {
 	p, b := browserLab(t)
 	p.order("cas2/owa/503")
 	p.until("owa on cas2 is down", func() bool { return p.states("cas2", "owa") == "down" })

@@ -54,6 +54,7 @@ func (p *process) both(f func(p *process, base string)) {
 
 // in returns p for the use of a subtest.
 func (p *process) in(t *testing.T) *process {
+	t.Helper()
 	q := *p
 	q.t = t
 	return &q
@@ -78,7 +79,7 @@ func all(pattern *regexp.Regexp, text string) []string {
 
 // NTLM authenticates a connection. Several users and nobody at all work at once,
 // and nobody is ever taken for another.
-func TestCurlUsersKeepTheirIdentity(t *testing.T) {
+func TestRealCurlUsersKeepTheirIdentity(t *testing.T) {
 	p := curlLab(t)
 	users := []string{"alice:Secret1", "bob:Secret2", "carol:Secret3", "dave:Secret4", ""}
 	p.both(func(p *process, base string) {
@@ -134,7 +135,7 @@ func (p *process) workAs(base, user string) {
 
 // S15, S68: a session is kept over two source addresses by its cookie. S26: when
 // its server stops, one more logon leads to another one, and there it stays.
-func TestCurlSessionOverTwoAddresses(t *testing.T) {
+func TestRealCurlSessionOverTwoAddresses(t *testing.T) {
 	p := curlLab(t)
 	p.both(func(p *process, base string) {
 		t := p.t
@@ -185,7 +186,7 @@ func first(found []string) string {
 
 // An HTTP/1.0 client gets its answer whole, delimited by the length or the end
 // of the connection, and none in chunks.
-func TestCurlHTTP10(t *testing.T) {
+func TestRealCurlHTTP10(t *testing.T) {
 	p := curlLab(t)
 	p.both(func(p *process, base string) {
 		t := p.t
@@ -206,7 +207,7 @@ func oabURL(base string) string {
 }
 
 // An upload that waits for 100 Continue gets it from the server, and arrives.
-func TestCurlUploadWaitsForContinue(t *testing.T) {
+func TestRealCurlUploadWaitsForContinue(t *testing.T) {
 	p := curlLab(t)
 	const size = 2 << 20
 	body := filepath.Join(t.TempDir(), "body")
@@ -228,7 +229,7 @@ func TestCurlUploadWaitsForContinue(t *testing.T) {
 }
 
 // The offline address book is fetched in ranges, as BITS does.
-func TestCurlRangesOfTheAddressBook(t *testing.T) {
+func TestRealCurlRangesOfTheAddressBook(t *testing.T) {
 	p := curlLab(t)
 	p.both(func(p *process, base string) {
 		t := p.t
@@ -257,7 +258,7 @@ func contents(t *testing.T, path string) string {
 }
 
 // A phone's OPTIONS is answered, with names in the server's spelling.
-func TestCurlActiveSyncOptions(t *testing.T) {
+func TestRealCurlActiveSyncOptions(t *testing.T) {
 	p := curlLab(t)
 	p.both(func(p *process, base string) {
 		t := p.t

@@ -16,11 +16,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestPagePicture writes a picture of the page, of a lab under traffic with one
+// TestRealPagePicture writes a picture of the page, of a lab under traffic with one
 // fault, to the file that CASBAH_PICTURE names:
 //
-//	CASBAH_REAL=1 CASBAH_PICTURE=$PWD/docs/images/page.png go test -run PagePicture ./e2e
-func TestPagePicture(t *testing.T) {
+//	CASBAH_REAL=1 CASBAH_PICTURE=$PWD/docs/images/page.png go test -run RealPagePicture ./e2e
+func TestRealPagePicture(t *testing.T) {
 	path := os.Getenv("CASBAH_PICTURE")
 	if path == "" {
 		t.Skip("writes docs/images/page.png where CASBAH_PICTURE names it")
@@ -54,11 +54,12 @@ type person struct {
 }
 
 func newPerson(t *testing.T, p *process, i int) *person {
+	t.Helper()
 	names := []string{"alice", "bob", "carol", "dave"}
 	d := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(i+1))}}
 	tr := &http.Transport{
 		DialContext:     d.DialContext,
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // G402: a picture has no secrets
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // a picture has no secrets
 	}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &person{

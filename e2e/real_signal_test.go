@@ -47,13 +47,13 @@ func (p *process) startServe() (*process, *exec.Cmd) {
 
 // What waits for mail is answered in full while casbah stops, and a SIGHUP that
 // comes meanwhile, from a script that rotates logs perhaps, cuts nothing off.
-func TestServeDrainsThroughAHangup(t *testing.T) {
+func TestRealServeDrainsThroughAHangup(t *testing.T) {
 	real(t)
 	p := startLab(t)
 	q, cmd := p.startServe()
 	answer := make(chan string, 1)
 	go func() {
-		req, err := http.NewRequest("POST", q.http+"/Microsoft-Server-ActiveSync?Cmd=Ping&DeviceId=d1&HeartbeatInterval=60", http.NoBody) //nolint:noctx // the server ends it
+		req, err := http.NewRequest("POST", q.http+"/Microsoft-Server-ActiveSync?Cmd=Ping&DeviceId=d1&HeartbeatInterval=60", http.NoBody)
 		if err != nil {
 			answer <- err.Error()
 			return
@@ -72,7 +72,7 @@ func TestServeDrainsThroughAHangup(t *testing.T) {
 	signalTo(t, cmd, syscall.SIGTERM)
 	q.until("it is not ready", func() bool { return q.code("/readyz") == http.StatusServiceUnavailable })
 	signalTo(t, cmd, syscall.SIGHUP)
-	if _, err := http.Get(q.http + "/owa/"); err == nil { //nolint:noctx,bodyclose // it must fail
+	if _, err := http.Get(q.http + "/owa/"); err == nil { //nolint:bodyclose // it must fail
 		t.Error("a new connection is taken while casbah stops")
 	}
 	p.order("mail/carol")
@@ -85,7 +85,7 @@ func TestServeDrainsThroughAHangup(t *testing.T) {
 }
 
 // The lab goes when its terminal does.
-func TestLabEndsWithItsTerminal(t *testing.T) {
+func TestRealLabEndsWithItsTerminal(t *testing.T) {
 	real(t)
 	p := startLab(t)
 	signalTo(t, p.cmd, syscall.SIGHUP)
@@ -101,7 +101,7 @@ func signalTo(t *testing.T, cmd *exec.Cmd, s os.Signal) {
 
 // code returns the status that the admin listener answers with; 0 without an answer.
 func (p *process) code(path string) int {
-	resp, err := http.Get(p.admin + path) //nolint:noctx // it answers at once
+	resp, err := http.Get(p.admin + path)
 	if err != nil {
 		return 0
 	}

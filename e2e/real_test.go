@@ -99,7 +99,7 @@ func (p *process) printed(pattern string) string {
 // order gives an order to the lab: order("cas1/owa/503").
 func (p *process) order(words string) {
 	p.t.Helper()
-	resp, err := http.Post(p.control+"/"+words, "", http.NoBody) //nolint:noctx // the client's timeout does
+	resp, err := http.Post(p.control+"/"+words, "", http.NoBody)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func (p *process) order(words string) {
 // state returns what the lab says of its servers.
 func (p *process) state() string {
 	p.t.Helper()
-	resp, err := http.Get(p.control + "/") //nolint:noctx // the lab answers at once
+	resp, err := http.Get(p.control + "/")
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ type service struct {
 
 // services returns what casbah says of its services; nil while it does not answer.
 func (p *process) services() []service {
-	resp, err := http.Get(p.admin + "/api/v1/status") //nolint:noctx // casbah answers at once
+	resp, err := http.Get(p.admin + "/api/v1/status")
 	if err != nil {
 		return nil
 	}

@@ -25,8 +25,8 @@ func (r *rig) reload(text string) {
 }
 
 // vipText is a [[vip]] of type http.
-func vipText(name, listen, profile string) string {
-	return fmt.Sprintf("[[vip]]\nname = %q\ntype = \"http\"\nlisten = [%q]\nprofiles = [%q]\npool = \"cas\"\n", name, listen, profile)
+func vipText(name, listen string) string {
+	return fmt.Sprintf("[[vip]]\nname = %q\ntype = \"http\"\nlisten = [%q]\nprofiles = [\"calm\"]\npool = \"cas\"\n", name, listen)
 }
 
 // What cannot be put in force changes nothing, and says why: as an error, in the
@@ -40,7 +40,7 @@ func TestReloadThatIsRefused(t *testing.T) {
 	held, free := freeAddress(t), freeAddress(t)
 	server := newRogue(t, nil)
 	r := newRig(t, setup{
-		servers: []string{server.Addr().String()}, profiles: `"calm"`, extra: vipText("held", held, "calm") + ownProfiles,
+		servers: []string{server.Addr().String()}, profiles: `"calm"`, extra: vipText("held", held) + ownProfiles,
 	})
 	good := r.read()
 	tests := []struct {
@@ -48,14 +48,14 @@ func TestReloadThatIsRefused(t *testing.T) {
 		want            string
 	}{
 		{"syntax", "[[pool]]", "[[pool", "casbah.toml:"},
-		{"unknown-key", "name = \"cas\"", "name = \"cas\"\nalgoritm = \"x\"", "algoritm"},
+		{"unknown-key", "name = \"cas\"", "name = \"cas\"\nalgoritm = \"x\"", "algoritm"}, //nolint:misspell // that is the mistake
 		{"unknown-server", `servers = ["cas1"]`, `servers = ["cas1", "cas9"]`, `"cas9"`},
 		{"certificate-gone", "lab.pem", "lost.pem", "lost.pem: no such file or directory"},
 		{"step", "by = \"source_ip\"", "by = \"dest_ip\"", `"dest_ip"`},
-		{"port-in-use", vipText("held", held, "calm"), vipText("held", held, "calm") + vipText("free", free, "calm") +
-			vipText("late", busy.Addr().String(), "calm"), "vip late: listen tcp " + busy.Addr().String() + ": bind: address already in use"},
+		{"port-in-use", vipText("held", held), vipText("held", held) + vipText("free", free) +
+			vipText("late", busy.Addr().String()), "vip late: listen tcp " + busy.Addr().String() + ": bind: address already in use"},
 		{
-			"moved", vipText("held", held, "calm"), vipText("other", held, "calm"),
+			"moved", vipText("held", held), vipText("other", held),
 			"vip other: listen " + held + ": another VIP, or this one with another type, has the address; remove it there first, reload, and then add it here",
 		},
 	}
@@ -108,7 +108,7 @@ func TestReloadAddsAndRemovesVIPs(t *testing.T) {
 		t.Fatal("something listens before there is a VIP")
 	}
 	for range 2 { // it can come back
-		r.reload(base + vipText("added", addr, "calm"))
+		r.reload(base + vipText("added", addr))
 		if got := ask(); got != http.StatusOK {
 			t.Fatalf("the added VIP answers %d; want 200", got)
 		}
@@ -131,7 +131,7 @@ func TestReloadAddsAndRemovesVIPs(t *testing.T) {
 // addedRequests returns what the VIP of the test before counts once it is back.
 func (r *rig) addedRequests(base, addr string) uint64 {
 	r.t.Helper()
-	r.reload(base + vipText("added", addr, "calm"))
+	r.reload(base + vipText("added", addr))
 	return r.vipStatus("added").Requests
 }
 

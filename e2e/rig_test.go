@@ -37,12 +37,12 @@ type rig struct {
 // setup says what a rig looks like. The zero value is three CAS behind the
 // exchange2010 profiles.
 type setup struct {
-	lab      lab.Options
-	vip      string   // more keys of both VIPs
-	pool     string   // more keys of the pool
-	extra    string   // more tables, such as [profile.owa]
-	profiles string   // the VIPs' profiles; empty: all of HTTP
-	servers  []string // addresses to balance over; empty: those of the array
+	lab      lab.Options // with TLS, casbah re-encrypts to the servers and verifies them
+	vip      string      // more keys of both VIPs
+	pool     string      // more keys of the pool
+	extra    string      // more tables, such as [profile.owa]
+	profiles string      // the VIPs' profiles; empty: all of HTTP
+	servers  []string    // addresses to balance over; empty: those of the array
 	drain    time.Duration
 	log      zerolog.Logger // silent unless set
 }
@@ -50,19 +50,22 @@ type setup struct {
 const allProfiles = `"owa", "ecp", "eas", "ews", "outlook_anywhere", "oab", "autodiscover", "powershell", "mapi"`
 
 // newRig starts a rig that ends with the test.
-func newRig(t testing.TB, s setup) *rig {
-	t.Helper()
+func newRig(tb testing.TB, s setup) *rig {
+	tb.Helper()
 	array, err := lab.NewArray(s.lab)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(array.Close)
-	dir := t.TempDir()
+	tb.Cleanup(array.Close)
+	dir := tb.TempDir()
 	cert, key, err := lab.Certificate(dir)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	r := &rig{t: t, array: array, conf: filepath.Join(dir, "casbah.toml")}
+	if s.lab.TLS {
+		s.pool += reencrypted(tb, dir, array)
+	}
+	r := &rig{t: tb, array: array, conf: filepath.Join(dir, "casbah.toml")}
 	r.write(r.text(s, dir, cert, key))
 	r.trust(cert)
 	r.start(s)
@@ -75,7 +78,11 @@ func (r *rig) text(s setup, dir, cert, key string) string {
 	fmt.Fprintf(&b, "state_dir = %q\n[log]\naccess = %q\n[admin]\nlisten = \"127.0.0.1:0\"\n", dir, filepath.Join(dir, "access.log"))
 	addresses := s.servers
 	for _, c := range r.array.Servers() {
-		if len(s.servers) == 0 {
+		switch {
+		case len(s.servers) > 0:
+		case s.lab.TLS:
+			addresses = append(addresses, c.TLSAddr())
+		default:
 			addresses = append(addresses, c.Addr())
 		}
 	}
@@ -169,18 +176,6 @@ func (r *rig) vipStatus(name string) node.VIPStatus {
 	}
 	r.t.Fatalf("no VIP %s", name)
 	return node.VIPStatus{}
-}
-
-// state returns the state of one service.
-func (r *rig) state(server, profile string) string {
-	for _, s := range r.node.Status().Pools[0].Servers {
-		for _, v := range s.Services {
-			if s.Name == server && v.Profile == profile {
-				return v.State
-			}
-		}
-	}
-	return "no such service"
 }
 
 // until waits for something that the rig does by itself.

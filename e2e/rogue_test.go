@@ -27,15 +27,15 @@ type rogue struct {
 	conns map[net.Conn]bool
 }
 
-func newRogue(t testing.TB, acts map[string]act) *rogue {
-	t.Helper()
+func newRogue(tb testing.TB, acts map[string]act) *rogue {
+	tb.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	g := &rogue{Listener: ln, acts: acts, conns: make(map[net.Conn]bool)}
 	g.work.Go(g.run)
-	t.Cleanup(g.stop)
+	tb.Cleanup(g.stop)
 	return g
 }
 

@@ -177,14 +177,14 @@ func TestInvalidInsertedCookiesAreIgnored(t *testing.T) {
 }
 
 // issued returns the name and value of the cookie that an answer sets.
-func issued(t testing.TB, a answer) (name, value string) {
-	t.Helper()
+func issued(tb testing.TB, a answer) (name, value string) {
+	tb.Helper()
 	for _, c := range (&http.Response{Header: a.header}).Cookies() {
 		if strings.HasPrefix(c.Name, "CASBAH_") {
 			return c.Name, c.Value
 		}
 	}
-	t.Errorf("no cookie of casbah's in %v", a.header)
+	tb.Errorf("no cookie of casbah's in %v", a.header)
 	return "", ""
 }
 

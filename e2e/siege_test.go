@@ -80,7 +80,7 @@ func (s *siege) neighbour(ctx context.Context) {
 	defer pace.Stop()
 	for ctx.Err() == nil {
 		<-pace.C
-		a, err := c.try("POST", "/calm/neighbour", "hello")
+		a, err := c.try("POST", "/calm/neighbour", "hello") //nolint:contextcheck // ctx ends the loop, not a request
 		if err != nil || a.status != http.StatusOK || a.body != "ok" {
 			s.t.Errorf("the honest client got %d %q, %v", a.status, a.body, err)
 			return

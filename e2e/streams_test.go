@@ -55,7 +55,7 @@ func TestHeadsKeepTheirSpelling(t *testing.T) {
 	const response = "HTTP/1.1 299 Very  Odd: phrase\r\n" +
 		"x-LOWER: a\r\nSet-Cookie: b=1\r\nSet-cookie: a=2\r\nContent-LENGTH: 2\r\nX-lower:\tB\r\n\r\nhi"
 	modes(t, func(t *testing.T, mode string) {
-		r, s := newStubRig(t, "", "ews")
+		r, s := newStubRig(t, "ews")
 		c := r.wire(t, mode, "127.0.0.2")
 		c.say(request + "\r\n")
 		server := s.accept()
@@ -72,7 +72,7 @@ func TestHeadsKeepTheirSpelling(t *testing.T) {
 // Expect: 100-continue and every 1xx are relayed, and the body waits for them.
 func TestInterimResponses(t *testing.T) {
 	modes(t, func(t *testing.T, mode string) {
-		r, s := newStubRig(t, "", "ews")
+		r, s := newStubRig(t, "ews")
 		c := r.wire(t, mode, "127.0.0.2")
 		c.say("POST /EWS/ HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
 		server := s.accept()
@@ -92,7 +92,7 @@ func TestInterimResponses(t *testing.T) {
 
 // A request of HTTP/1.0 stays one, and its client gets no 1xx.
 func TestInChannelOfHTTP10(t *testing.T) {
-	r, s := newStubRig(t, "", "outlook_anywhere")
+	r, s := newStubRig(t, "outlook_anywhere")
 	c := r.wire(t, "plain", "127.0.0.2")
 	c.say("RPC_IN_DATA /rpc/rpcproxy.dll?mbx:6001 HTTP/1.0\r\nHost: h\r\nContent-Length: 1073741824\r\nConnection: Keep-Alive\r\n\r\nfirst")
 	server := s.accept()
@@ -113,7 +113,7 @@ func TestInChannelOfHTTP10(t *testing.T) {
 // then takes the next request.
 func TestResponseOvertakesTheRequest(t *testing.T) {
 	modes(t, func(t *testing.T, mode string) {
-		r, s := newStubRig(t, "", "ews")
+		r, s := newStubRig(t, "ews")
 		c := r.wire(t, mode, "127.0.0.2")
 		c.say("POST /EWS/1 HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345")
 		server := s.accept()
@@ -170,7 +170,7 @@ func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 // Of pipelined requests the second leaves when the first has been answered:
 // the server could take them for one, or answer the wrong one.
 func TestPipelinedRequestsLeaveOneByOne(t *testing.T) {
-	r, s := newStubRig(t, "", "ews")
+	r, s := newStubRig(t, "ews")
 	c := r.wire(t, "plain", "127.0.0.2")
 	const request = "GET /EWS/%d HTTP/1.1\r\nHost: h\r\n\r\n"
 	c.sayf(request+request+request, 1, 2, 3)
@@ -190,7 +190,7 @@ func TestPipelinedRequestsLeaveOneByOne(t *testing.T) {
 // round; the chunk framing is the sender's.
 func TestChunksStream(t *testing.T) {
 	modes(t, func(t *testing.T, mode string) {
-		r, s := newStubRig(t, "", "ews")
+		r, s := newStubRig(t, "ews")
 		c := r.wire(t, mode, "127.0.0.2")
 		c.say("POST /EWS/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
 		server := s.accept()
@@ -274,13 +274,13 @@ func TestStreamingEventsArriveOneByOne(t *testing.T) {
 }
 
 // readTo reads from body up to the text given.
-func readTo(t testing.TB, body io.Reader, text string) {
-	t.Helper()
+func readTo(tb testing.TB, body io.Reader, text string) {
+	tb.Helper()
 	var got strings.Builder
 	p := make([]byte, 1)
 	for !strings.HasSuffix(got.String(), text) {
 		if _, err := io.ReadFull(body, p); err != nil {
-			t.Fatalf("%v after %q; want %q", err, got.String(), text)
+			tb.Fatalf("%v after %q; want %q", err, got.String(), text)
 		}
 		got.Write(p)
 	}
@@ -289,7 +289,7 @@ func readTo(t testing.TB, body io.Reader, text string) {
 // A 101 for a websocket on owa makes a tunnel, and its ends travel too.
 func TestWebSocketTunnel(t *testing.T) {
 	modes(t, func(t *testing.T, mode string) {
-		r, s := newStubRig(t, "", "owa")
+		r, s := newStubRig(t, "owa")
 		c := r.wire(t, mode, "127.0.0.2")
 		c.say("GET /owa/notify HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n")
 		server := s.accept()
@@ -320,7 +320,7 @@ func TestOtherUpgradesAreRemoved(t *testing.T) {
 		{"websocket-elsewhere", "ews", "/EWS/", "websocket"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, s := newStubRig(t, "", tt.profile)
+			r, s := newStubRig(t, tt.profile)
 			c := r.wire(t, "plain", "127.0.0.2")
 			c.sayf("GET %s HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings, keep-alive\r\nUpgrade: %s\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
 				tt.path, tt.upgrade)

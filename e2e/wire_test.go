@@ -25,21 +25,21 @@ type wire struct {
 	t  testing.TB // nil where errors are the caller's business
 }
 
-func newWire(t testing.TB, conn net.Conn) *wire {
-	if t != nil {
-		t.Cleanup(func() { _ = conn.Close() })
+func newWire(tb testing.TB, conn net.Conn) *wire { //nolint:thelper // tb may be nil
+	if tb != nil {
+		tb.Cleanup(func() { _ = conn.Close() })
 	}
-	return &wire{Conn: conn, in: bufio.NewReader(conn), t: t}
+	return &wire{Conn: conn, in: bufio.NewReader(conn), t: tb}
 }
 
 // wire connects to the plain or TLS VIP from source, a loopback address.
-func (r *rig) wire(t testing.TB, mode, source string) *wire {
-	t.Helper()
+func (r *rig) wire(tb testing.TB, mode, source string) *wire {
+	tb.Helper()
 	conn, err := r.connect(mode, source)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	w := newWire(t, conn)
+	w := newWire(tb, conn)
 	w.within(patience)
 	return w
 }
@@ -154,14 +154,14 @@ type stub struct {
 	t testing.TB
 }
 
-func newStub(t testing.TB) *stub {
-	t.Helper()
+func newStub(tb testing.TB) *stub {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
-	return &stub{l, t}
+	tb.Cleanup(func() { _ = l.Close() })
+	return &stub{l, tb}
 }
 
 // accept waits for the next connection.
@@ -186,16 +186,16 @@ func unprobed(profiles ...string) string {
 }
 
 // newStubRig returns casbah with those profiles in front of one stub.
-func newStubRig(t testing.TB, extra string, profiles ...string) (*rig, *stub) {
-	t.Helper()
-	s := newStub(t)
+func newStubRig(tb testing.TB, profiles ...string) (*rig, *stub) {
+	tb.Helper()
+	s := newStub(tb)
 	quoted := make([]string, len(profiles))
 	for i, p := range profiles {
 		quoted[i] = fmt.Sprintf("%q", p)
 	}
-	r := newRig(t, setup{
+	r := newRig(tb, setup{
 		servers: []string{s.Addr().String()}, profiles: strings.Join(quoted, ", "),
-		extra: unprobed(profiles...) + extra,
+		extra: unprobed(profiles...),
 	})
 	return r, s
 }
