@@ -15,6 +15,4 @@ func (s *socket) readRaw(p []byte, _ int) (*buffer, int, error) {
 	return nil, n, err
 }
 
-func (*socket) keep(b *buffer) { putBuffer(b) }
-
 func (*socket) silent() bool { return false }

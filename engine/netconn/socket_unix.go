@@ -17,8 +17,6 @@ type rawReader struct {
 	attempt func(fd uintptr) bool
 	peek    func(fd uintptr)
 
-	spare *buffer // for the next attempt; nil: none
-
 	// Of one read: what attempt works on.
 	p     []byte
 	size  int
@@ -44,27 +42,6 @@ func (r *rawReader) init(s *socket) {
 	r.peek = s.tryPeek
 }
 
-// keep lends b, which may be nil, to the first attempt of the next read: that
-// one often finds nothing, and need not go to the pool for it.
-func (s *socket) keep(b *buffer) {
-	if s.raw == nil || s.spare != nil {
-		putBuffer(b)
-		return
-	}
-	s.spare = b
-}
-
-// takeBuffer returns a buffer for one attempt.
-func (s *socket) takeBuffer() *buffer {
-	b := s.spare
-	s.spare = nil
-	if b == nil || len(b.b) < s.size {
-		putBuffer(b)
-		return getBuffer(s.size)
-	}
-	return b
-}
-
 // readRaw reads into p, or into a new buffer of which it uses size octets.
 func (s *socket) readRaw(p []byte, size int) (*buffer, int, error) {
 	s.p, s.size, s.b, s.n, s.err = p, size, nil, 0, nil
@@ -86,7 +63,7 @@ func (s *socket) tryRead(fd uintptr) bool {
 	}
 	b, p := (*buffer)(nil), s.p
 	if p == nil {
-		b = s.takeBuffer()
+		b = getBuffer(s.size)
 		p = b.b[:s.size]
 	}
 	n, errno := syscall.Read(int(fd), p)

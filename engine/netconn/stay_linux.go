@@ -25,7 +25,7 @@ type stayer struct {
 
 // stay is readLoop for a plain socket, in one call of the runtime's Read: after
 // a read that did not fill its room it sleeps at once. Another call would begin
-// with a read that finds nothing (BenchmarkEcho: 8% of a turn). It reports
+// with a read that finds nothing (7% of a request, docs/PERFORMANCE.md). It reports
 // whether it was the reader to the end; it cannot be where FINs are not watched.
 func (l *leg) stay(h *hangups) bool {
 	s := l.wire.sock

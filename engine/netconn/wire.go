@@ -30,15 +30,6 @@ func (w *wire) Read(p []byte) (int, error) {
 	return w.sock.Read(p)
 }
 
-// keep lends b, which may be nil, to the next fill.
-func (w *wire) keep(b *buffer) {
-	if w.tls != nil {
-		putBuffer(b) // that waits first
-		return
-	}
-	w.sock.keep(b)
-}
-
 // fill reads at most size octets into a buffer that it takes from its pool once
 // octets are there: a leg that waits holds none. The buffer is nil if there
 // are none.
