@@ -17,7 +17,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"casbah/engine/netconn"
+	"casbah/engine"
 	"casbah/persistence"
 	"casbah/profiles"
 	"casbah/tlsterm"
@@ -29,7 +29,7 @@ type Node struct {
 	version string
 	started time.Time
 	config  *profiles.Config // as started; Process of it never changes
-	engine  *netconn.Engine
+	engine  engine.Engine
 	access  *accessLog // nil: off
 	tickets *tlsterm.TicketKeys
 	events  events
@@ -90,7 +90,9 @@ func New(conf *profiles.Config, o Options) (*Node, error) {
 		entries:    make(map[string]*entry),
 		probes:     make(map[serviceKey]*probing),
 	}
-	n.engine = netconn.New(n.engineConfig())
+	if n.engine, err = n.openEngine(); err != nil {
+		return nil, errors.Join(err, n.closeAccess())
+	}
 	n.background, n.cancel = context.WithCancel(context.Background())
 	return n, nil
 }
@@ -103,6 +105,7 @@ func (n *Node) Start(ctx context.Context) error {
 	if err := n.apply(ctx, n.config); err != nil {
 		n.cancel()
 		n.work.Wait()
+		n.engine.Close()
 		return errors.Join(err, n.closeAccess())
 	}
 	n.work.Go(n.keepResolving)

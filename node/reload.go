@@ -136,8 +136,9 @@ func (n *Node) enter(v *builtVIP) {
 	e.tls.Store(v.tls)
 	e.current.Store(v.route)
 	n.shut(e)
-	for _, s := range e.sockets {
-		s.listener.SetProxyFrom(v.conf.AcceptProxyFrom)
+	if e.listener != nil {
+		e.listener.SetProxyFrom(v.conf.AcceptProxyFrom)
+		e.listener.SetMaxConns(v.conf.Connections)
 	}
 }
 
@@ -156,7 +157,7 @@ func (n *Node) shut(e *entry) {
 	for addr, s := range e.sockets {
 		if s.kind != e.conf.Type || !slices.Contains(e.conf.Listen, addr) {
 			delete(e.sockets, addr)
-			s.close()
+			s.net.Close()
 		}
 	}
 }

@@ -4,25 +4,25 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"sync/atomic"
 
 	"casbah/engine"
-	"casbah/engine/netconn"
 	"casbah/profiles"
 	"casbah/protocols/http1"
 	"casbah/route"
 )
 
 // entry is where the connections of one VIP enter: what is in force for them,
-// and the listeners. It outlives reloads.
+// and the sockets. It outlives reloads.
 type entry struct {
-	conf    profiles.VIP
-	current route.Current
-	tls     atomic.Pointer[tls.Config]
-	sockets map[netip.AddrPort]*socket // by the address as configured
+	conf     profiles.VIP
+	current  route.Current
+	tls      atomic.Pointer[tls.Config]
+	kind     string                     // of the listener, as a socket's
+	listener *engine.Listener           // nil before the first socket is served
+	sockets  map[netip.AddrPort]*socket // by the address as configured
 }
 
 func newEntry() *entry { return &entry{sockets: make(map[netip.AddrPort]*socket)} }
@@ -31,31 +31,18 @@ func newEntry() *entry { return &entry{sockets: make(map[netip.AddrPort]*socket)
 func (e *entry) addrs() []netip.AddrPort {
 	out := make([]netip.AddrPort, 0, len(e.conf.Listen))
 	for _, conf := range e.conf.Listen {
-		out = append(out, e.sockets[conf].addr())
+		out = append(out, e.sockets[conf].net.Addr())
 	}
 	return out
 }
 
-// socket is one open listener.
+// socket is one open address of a VIP.
 type socket struct {
-	vip      string
-	kind     string         // type of the VIP: what is spoken on it
-	conf     netip.AddrPort // as configured
-	net      net.Listener
-	listener *netconn.Listener // nil before it is served
+	vip  string
+	kind string         // type of the VIP: what is spoken on it
+	conf netip.AddrPort // as configured
+	net  engine.Socket
 }
-
-// addr returns the address that the listener has, its port chosen by the system
-// where the configuration says 0.
-func (s *socket) addr() netip.AddrPort {
-	if a, ok := s.net.Addr().(*net.TCPAddr); ok {
-		return a.AddrPort()
-	}
-	return s.conf
-}
-
-// close stops accepting. Open connections go on.
-func (s *socket) close() { s.net.Close() } // a listener that is closed twice is closed
 
 // open opens the listeners that snap names and that are not open yet. On an
 // error those that it opened are closed again.
@@ -69,7 +56,7 @@ func (n *Node) open(ctx context.Context, snap *snapshot) ([]*socket, error) {
 			s, err := n.listen(ctx, v.conf, addr)
 			if err != nil {
 				for _, s := range opened {
-					s.close()
+					s.net.Close()
 				}
 				return nil, err
 			}
@@ -87,11 +74,10 @@ func (n *Node) listens(conf *profiles.VIP, addr netip.AddrPort) bool {
 
 // listen opens one listener.
 func (n *Node) listen(ctx context.Context, conf *profiles.VIP, addr netip.AddrPort) (*socket, error) {
-	lc := net.ListenConfig{}
 	if n.holds(addr) {
 		return nil, fmt.Errorf("vip %s: listen %s: another VIP, or this one with another type, has the address; remove it there first, reload, and then add it here", conf.Name, addr)
 	}
-	ln, err := lc.Listen(ctx, "tcp", addr.String())
+	ln, err := n.engine.Listen(ctx, addr)
 	if err != nil {
 		return nil, fmt.Errorf("vip %s: %w", conf.Name, err)
 	}
@@ -111,13 +97,27 @@ func (n *Node) holds(addr netip.AddrPort) bool {
 // serve lets connections in at s.
 func (n *Node) serve(s *socket) {
 	e := n.entries[s.vip]
+	if e.listener == nil || e.kind != s.kind {
+		e.listener, e.kind = e.newListener(), s.kind
+	}
+	ln := e.listener
+	n.work.Go(func() {
+		if err := s.net.Serve(ln); err != nil {
+			n.log.Error().Err(err).Str("vip", s.vip).Stringer("listen", s.conf).Msg("the listener has ended")
+		}
+	})
+}
+
+// newListener returns what becomes of the connections of e, at all addresses
+// of it.
+func (e *entry) newListener() *engine.Listener {
 	counters := e.current.Load().Counters
-	s.listener = &netconn.Listener{
-		Net:       s.net,
+	ln := &engine.Listener{
 		New:       func(c engine.Conn) engine.Core { return http1.New(&e.current, c) },
 		ProxyFrom: e.conf.AcceptProxyFrom,
+		MaxConns:  e.conf.Connections,
 		Refuse:    []byte(busy),
-		OnRefuse:  func(r netconn.Reason) { counters.Refused[causeOf(r)].Add(1) },
+		OnRefuse:  func(r engine.Reason) { counters.Refused[causeOf(r)].Add(1) },
 		OnOpen: func() {
 			counters.Conns.Add(1)
 			counters.Accepted.Add(1)
@@ -127,45 +127,10 @@ func (n *Node) serve(s *socket) {
 	if e.tls.Load() != nil {
 		// Each handshake takes the configuration in force. The outer one
 		// holds nothing but the way to it.
-		s.listener.TLS = &tls.Config{GetConfigForClient: e.config, MinVersion: tls.VersionTLS10, DynamicRecordSizingDisabled: true} //nolint:gosec // G402: the inner one has the version
+		ln.TLS = &tls.Config{GetConfigForClient: e.config, MinVersion: tls.VersionTLS10, DynamicRecordSizingDisabled: true} //nolint:gosec // G402: the inner one has the version
 	}
-	n.work.Go(func() {
-		if err := n.engine.Serve(s.listener); err != nil {
-			n.log.Error().Err(err).Str("vip", s.vip).Stringer("listen", s.conf).Msg("the listener has ended")
-		}
-	})
+	return ln
 }
 
 // busy is what a plain client over a limit is told.
 const busy = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-
-// causeOf turns the driver's reason into the word of the VIP's counters.
-func causeOf(r netconn.Reason) route.Cause {
-	switch r {
-	case netconn.SourceFull:
-		return route.CauseSource
-	case netconn.ProxyHeader:
-		return route.CauseProxy
-	case netconn.Handshake:
-		return route.CauseTLS
-	case netconn.Stopping:
-		return route.CauseStopping
-	default:
-		return route.CauseConnLimit
-	}
-}
-
-// engineConfig is the driver's configuration.
-func (n *Node) engineConfig() netconn.Config {
-	return netconn.Config{
-		MaxConns:     n.config.Limits.Connections,
-		MaxPerSource: n.config.Limits.PerSource,
-		OnPanic: func(where string, value any, stack []byte) {
-			n.panics.Add(1)
-			if stack != nil {
-				n.log.Error().Str("where", where).Interface("value", value).Bytes("stack", stack).
-					Msg("a connection was ended by a fault of casbah's own; please report it")
-			}
-		},
-	}
-}

@@ -27,6 +27,7 @@ func (n *Node) Stop(drain time.Duration) {
 	}
 	n.cancel()
 	n.work.Wait()
+	n.engine.Close()
 	if err := n.closeAccess(); err != nil {
 		n.log.Error().Err(err).Msg("the access log cannot be closed")
 	}

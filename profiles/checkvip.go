@@ -33,6 +33,7 @@ func (k *checker) vip(p place, v *VIP) {
 		k.choose(p.key("type"), vipTypes, v.Type)
 	}
 	pool := k.poolOf(p.key("pool"), v)
+	k.between(p.key("connections"), v.Connections, 0, mostConnections)
 	k.choose(p.key("table_full"), tableFull, v.TableFull)
 	k.hosts(p.key("hosts"), v.Hosts)
 	k.rootRedirect(p.key("root_redirect"), v.RootRedirect)

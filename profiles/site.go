@@ -99,6 +99,9 @@ type VIP struct {
 	// RootRedirect is where a request for "/" alone is sent; empty: nowhere.
 	// Not set, it is /owa/ where that path is served.
 	RootRedirect string `toml:"root_redirect"`
+	// Connections is how many client connections may be open at once; 0 is no
+	// limit but that of the process.
+	Connections int `toml:"connections"`
 	// TableFull says what happens to a new binding when the table is full:
 	// evict_oldest or refuse.
 	TableFull string `toml:"table_full"`

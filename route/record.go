@@ -70,21 +70,23 @@ type Cause uint8
 
 // The causes of refusals.
 const (
-	CauseConnLimit Cause = iota // [limits] connections
-	CauseSource                 // [limits] per_source
-	CauseProxy                  // PROXY header missing, malformed or from a stranger
-	CauseTLS                    // handshake
-	CauseHead                   // malformed, ambiguous or oversized head
-	CauseBody                   // chunk framing
-	CausePath                   // dot segments, backslash, encoded separator
-	CauseHost                   // 421
-	CauseProfile                // 404
-	CauseMethod                 // 405
-	CauseSlow                   // 408
-	CauseNoServer               // 503
-	CauseGarbage                // 502
-	CauseTimeout                // 504
-	CauseStopping               // casbah stops
+	CauseConnLimit   Cause = iota // [limits] connections
+	CauseVIPLimit                 // connections of the VIP
+	CauseSource                   // [limits] per_source
+	CauseDescriptors              // file descriptors, or memory of the kernel
+	CauseProxy                    // PROXY header missing, malformed or from a stranger
+	CauseTLS                      // handshake
+	CauseHead                     // malformed, ambiguous or oversized head
+	CauseBody                     // chunk framing
+	CausePath                     // dot segments, backslash, encoded separator
+	CauseHost                     // 421
+	CauseProfile                  // 404
+	CauseMethod                   // 405
+	CauseSlow                     // 408
+	CauseNoServer                 // 503
+	CauseGarbage                  // 502
+	CauseTimeout                  // 504
+	CauseStopping                 // casbah stops
 	causes
 )
 
@@ -94,7 +96,7 @@ const Causes = int(causes)
 // String returns the cause's label in status and metrics.
 func (c Cause) String() string {
 	return [...]string{
-		"connection_limit", "source_limit", "proxy_header", "tls", "head", "body", "path",
+		"connection_limit", "vip_limit", "source_limit", "descriptors", "proxy_header", "tls", "head", "body", "path",
 		"host", "profile", "method", "slow", "no_server", "server_garbage", "server_timeout", "stopping",
 	}[c]
 }

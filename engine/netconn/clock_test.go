@@ -52,8 +52,8 @@ func TestWake(t *testing.T) {
 					ticks = append(ticks, (now-start)/second)
 				}
 				a, b := net.Pipe()
-				e := New(Config{})
-				e.ServeConn(b, &Listener{New: fixed(core)})
+				e := New(engine.Config{})
+				e.ServeConn(b, &engine.Listener{New: fixed(core)})
 				for range tt.wakes {
 					send(t, a, "x")
 					time.Sleep(time.Second)
@@ -117,8 +117,8 @@ func TestAlarmIsLazy(t *testing.T) {
 func TestClock(t *testing.T) {
 	now := make(chan int64, 1)
 	core := &clocked{now: now}
-	ln := &Listener{New: fixed(core)}
-	start(t, Config{Clock: func() int64 { return 4711 }}, ln)
+	ln := &engine.Listener{New: fixed(core)}
+	start(t, engine.Config{Clock: func() int64 { return 4711 }}, ln)
 	send(t, dial(t, ln), "x")
 	if got := receive(t, now, "Bytes"); got != 4711 {
 		t.Errorf("now = %d; want 4711", got)

@@ -29,9 +29,9 @@ func oneShot(answer string, how engine.How) engine.NewCore {
 // with its octets unread would reset the connection.
 func TestFlush(t *testing.T) {
 	answer := strings.Repeat("answer ", 40<<10)
-	inModes(t, func(t *testing.T, ln *Listener, connect func(testing.TB) client) {
+	inModes(t, func(t *testing.T, ln *engine.Listener, connect func(testing.TB) client) {
 		ln.New = oneShot(answer, engine.Flush)
-		e := start(t, Config{}, ln)
+		e := start(t, engine.Config{}, ln)
 		nc := connect(t)
 		send(t, nc, "x")
 		for range 20 {
@@ -51,8 +51,8 @@ func TestLingerEnds(t *testing.T) {
 	for _, flood := range []bool{false, true} {
 		name := map[bool]string{false: "silent", true: "flood"}[flood]
 		t.Run(name, func(t *testing.T) {
-			ln := &Listener{New: oneShot("bye", engine.Flush)}
-			e := start(t, Config{}, ln)
+			ln := &engine.Listener{New: oneShot("bye", engine.Flush)}
+			e := start(t, engine.Config{}, ln)
 			nc := dial(t, ln)
 			send(t, nc, "x")
 			expect(t, nc, "bye")
@@ -76,8 +76,8 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 func TestFlushIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
-		e := New(Config{})
-		e.ServeConn(b, &Listener{New: oneShot("answer", engine.Flush)})
+		e := New(engine.Config{})
+		e.ServeConn(b, &engine.Listener{New: oneShot("answer", engine.Flush)})
 		send(t, a, "x")
 		began := time.Now()
 		if err := e.Wait(t.Context()); err != nil {
@@ -92,7 +92,7 @@ func TestFlushIsBounded(t *testing.T) {
 
 // TestHalf sends FIN and goes on reading.
 func TestHalf(t *testing.T) {
-	inModes(t, func(t *testing.T, ln *Listener, connect func(testing.TB) client) {
+	inModes(t, func(t *testing.T, ln *engine.Listener, connect func(testing.TB) client) {
 		got := make(chan string, 1)
 		var all bytes.Buffer
 		core := &toy{}
@@ -112,7 +112,7 @@ func TestHalf(t *testing.T) {
 			d.Close(l, engine.Flush)
 		}
 		ln.New = fixed(core)
-		e := start(t, Config{}, ln)
+		e := start(t, engine.Config{}, ln)
 		nc := connect(t)
 		send(t, nc, "one ")
 		expect(t, nc, "answer")
@@ -130,8 +130,8 @@ func TestHalf(t *testing.T) {
 
 // TestReset loses what was not sent.
 func TestReset(t *testing.T) {
-	ln := &Listener{New: oneShot("lost", engine.Reset)}
-	e := start(t, Config{}, ln)
+	ln := &engine.Listener{New: oneShot("lost", engine.Reset)}
+	e := start(t, engine.Config{}, ln)
 	nc := dial(t, ln)
 	send(t, nc, "x")
 	if p, err := io.ReadAll(nc); len(p) > 0 || !errors.Is(err, syscall.ECONNRESET) {
@@ -142,7 +142,7 @@ func TestReset(t *testing.T) {
 
 // TestResetOfStuckLeg ends a write to a peer that does not read.
 func TestResetOfStuckLeg(t *testing.T) {
-	inModes(t, func(t *testing.T, ln *Listener, connect func(testing.TB) client) {
+	inModes(t, func(t *testing.T, ln *engine.Listener, connect func(testing.TB) client) {
 		core := &toy{}
 		core.bytes = func(l engine.Leg, p []byte, d engine.Driver) int {
 			d.Send(l, make([]byte, 64<<20))
@@ -159,7 +159,7 @@ func TestResetOfStuckLeg(t *testing.T) {
 			close(reset)
 		}
 		ln.New = fixed(core)
-		e := start(t, Config{}, ln)
+		e := start(t, engine.Config{}, ln)
 		send(t, connect(t), "x")
 		receive(t, reset, "third tick")
 		wait(t, e)
@@ -177,8 +177,8 @@ func TestEarlyAnswer(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond) // the RST must not overtake the answer
 	})
-	ln := &Listener{New: newRelay(up, false)}
-	start(t, Config{}, ln)
+	ln := &engine.Listener{New: newRelay(up, false)}
+	start(t, engine.Config{}, ln)
 	nc := dial(t, ln)
 	go func() { _, _ = io.Copy(nc, zeros{}) }()
 	expect(t, nc, "413")
@@ -200,10 +200,10 @@ func TestWriteError(t *testing.T) {
 		}
 		core.end = func(_ engine.Leg, err error, _ engine.Driver) { ends <- err }
 		a, b := net.Pipe()
-		e := New(Config{})
+		e := New(engine.Config{})
 		send2 := make(chan struct{})
 		go func() { send(t, a, "x"); _ = a.Close(); close(send2) }()
-		e.ServeConn(b, &Listener{New: fixed(core)})
+		e.ServeConn(b, &engine.Listener{New: fixed(core)})
 		<-send2
 		if err := <-ends; !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("End(%v); want %v", err, io.ErrClosedPipe)

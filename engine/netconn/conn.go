@@ -12,8 +12,8 @@ import (
 // conn is one client connection: its core and the legs of that.
 type conn struct {
 	engine  *Engine
-	ln      *Listener
-	source  netip.Addr // where it counts; guarded by the mutex of the engine
+	ln      *engine.Listener
+	source  netip.Addr // where it counts
 	proxied bool       // a PROXY header comes first
 
 	client *leg // whose goroutine serves c
@@ -38,13 +38,13 @@ type conn struct {
 }
 
 // newConn returns the connection of a client that is being let in.
-func newConn(e *Engine, ln *Listener, nc net.Conn) *conn {
+func newConn(e *Engine, ln *engine.Listener, nc net.Conn) *conn {
 	c := &conn{engine: e, ln: ln}
 	c.fired = c.fire
 	c.legs = c.first[:1]
 	c.info.Remote = addrPort(nc.RemoteAddr())
 	c.info.Local = addrPort(nc.LocalAddr())
-	c.proxied = ln.trusts(c.info.Remote.Addr())
+	c.proxied = ln.Trusts(c.info.Remote.Addr())
 	c.client = c.newLeg(engine.Client)
 	c.client.wire = &wire{sock: newSocket(nc)}
 	return c
@@ -86,9 +86,9 @@ func (c *conn) begin() {
 }
 
 // decline ends a connection that got no core.
-func (c *conn) decline(l *leg, reason Reason) {
+func (c *conn) decline(l *leg, reason engine.Reason) {
 	c.mu.Lock()
-	polite := reason == SourceFull && !l.shut
+	polite := reason == engine.SourceFull && !l.shut
 	if !l.gone { // else by Kill
 		c.detach(l)
 	}
@@ -100,8 +100,8 @@ func (c *conn) decline(l *leg, reason Reason) {
 	c.unlock()
 	if polite {
 		c.engine.refuse(l.wire.sock.Conn, c.ln, reason)
-	} else if c.ln.OnRefuse != nil {
-		c.ln.OnRefuse(reason)
+	} else {
+		c.ln.Refused(reason)
 	}
 }
 
@@ -174,7 +174,7 @@ func (c *conn) rescue() {
 	if value == nil {
 		return
 	}
-	c.engine.faults.note(value, c.engine.cfg.OnPanic)
+	c.engine.faults.Note(value, c.engine.cfg.OnPanic)
 	c.core = nil
 	c.due, c.parks = false, false
 	c.resetAll()

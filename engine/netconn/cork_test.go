@@ -66,8 +66,8 @@ func TestCork(t *testing.T) {
 // TestHurriedRead pins what wire.fill needs of crypto/tls: a temporary error of
 // a read is no end, and a record of one octet is delivered at once.
 func TestHurriedRead(t *testing.T) {
-	ln := &Listener{New: echo, TLS: serverTLS()}
-	start(t, Config{}, ln)
+	ln := &engine.Listener{New: echo, TLS: serverTLS()}
+	start(t, engine.Config{}, ln)
 	nc := tls.Client(dial(t, ln), clientTLS())
 	for range 5 {
 		for _, n := range []int{1, 2, 1, 100, 16 << 10, 1} {

@@ -20,7 +20,7 @@ var errUnresolved = errors.New("netconn: dial: the server's name is not resolved
 // startDial begins the dial of l, and the goroutine that is its reader later.
 func (c *conn) startDial(l *leg) {
 	e := l.endpoint
-	if c.engine.cfg.Dial == nil {
+	if c.engine.dialer == nil {
 		if _, ok := e.Addr(); !ok {
 			l.dial, l.dialErr, l.reading = dialDone, errUnresolved, false
 			return
@@ -75,8 +75,8 @@ func (c *conn) runDial(ctx context.Context, l *leg) {
 
 // connect dials e.
 func (e *Engine) connect(ctx context.Context, to *balance.Endpoint) (*wire, error) {
-	if e.cfg.Dial != nil {
-		nc, err := e.cfg.Dial(ctx, to)
+	if e.dialer != nil {
+		nc, err := e.dialer(ctx, to)
 		if err != nil {
 			return nil, err
 		}

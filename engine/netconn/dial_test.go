@@ -66,8 +66,8 @@ func TestDialErrors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			answers := make(chan error, 1)
-			ln := &Listener{New: fixed(dialOnce(tt.to, answers))}
-			e := start(t, Config{}, ln)
+			ln := &engine.Listener{New: fixed(dialOnce(tt.to, answers))}
+			e := start(t, engine.Config{}, ln)
 			nc := dial(t, ln)
 			send(t, nc, "x")
 			if err := receive(t, answers, "Dialed"); !tt.want(err) {
@@ -85,9 +85,9 @@ func TestDialTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answers := make(chan error, 1)
 		core := dialOnce(&balance.Endpoint{ConnectTimeout: 3 * time.Second}, answers)
-		e := New(Config{Dial: hang})
+		e := New(engine.Config{Dial: hang})
 		a, b := net.Pipe()
-		e.ServeConn(b, &Listener{New: fixed(core)})
+		e.ServeConn(b, &engine.Listener{New: fixed(core)})
 		began := time.Now()
 		send(t, a, "x")
 		err := <-answers
@@ -118,9 +118,9 @@ func TestCloseWhileDialling(t *testing.T) {
 				return len(p)
 			}
 			core.dialed = func(engine.Leg, bool, error, engine.Driver) { t.Error("Dialed after Close") }
-			e := New(Config{Dial: hang})
+			e := New(engine.Config{Dial: hang})
 			a, b := net.Pipe()
-			e.ServeConn(b, &Listener{New: fixed(core)})
+			e.ServeConn(b, &engine.Listener{New: fixed(core)})
 			began := time.Now()
 			send(t, a, "x")
 			if err := e.Wait(t.Context()); err != nil {
@@ -148,8 +148,8 @@ func TestSendWhileDialling(t *testing.T) {
 		d.Close(l, engine.Flush)
 		return len(p)
 	}
-	ln := &Listener{New: fixed(core)}
-	start(t, Config{}, ln)
+	ln := &engine.Listener{New: fixed(core)}
+	start(t, engine.Config{}, ln)
 	nc := dial(t, ln)
 	send(t, nc, "early")
 	expect(t, nc, "early")
@@ -179,8 +179,8 @@ func TestLegNumbers(t *testing.T) {
 			close(done)
 		}
 	}
-	ln := &Listener{New: fixed(core)}
-	start(t, Config{}, ln)
+	ln := &engine.Listener{New: fixed(core)}
+	start(t, engine.Config{}, ln)
 	send(t, dial(t, ln), "x")
 	receive(t, done, "four answers")
 	want := []engine.Leg{1, 2, 3, 2, 1}

@@ -3,7 +3,6 @@ package netconn
 import (
 	"context"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -11,69 +10,49 @@ import (
 	"casbah/engine"
 )
 
-// Config says how an Engine works. The zero value is ready.
-type Config struct {
-	// Clock returns nanoseconds since the Unix epoch and never goes back; nil:
-	// the time of day at New, and monotonic time from there.
-	Clock func() int64
-	// Dial connects to an endpoint, TLS included, before ctx ends; nil: TCP to
-	// its address, and TLS if it has any.
-	Dial func(ctx context.Context, e *balance.Endpoint) (net.Conn, error)
-
-	MaxConns     int // client connections open at once; 0: no limit
-	MaxPerSource int // of these, from one address; 0: no limit
-
-	// OnPanic is told of a panic of a core, which ends its connection, with the
-	// stack the first time that it happens at that place, and nil after; nil:
-	// nobody is told.
-	OnPanic func(where string, value any, stack []byte)
-}
-
 // Engine drives connections. Make it with New.
 type Engine struct {
-	cfg      Config
+	cfg      engine.Config
 	clock    func() int64
+	dialer   func(ctx context.Context, e *balance.Endpoint) (net.Conn, error) // nil: TCP to its address, and TLS if it has any
 	parked   parked
-	faults   faults
+	faults   engine.Faults
 	hangups  hangups
+	sources  engine.Sources
 	refusing atomic.Int64 // connections that are being told why they are refused
 
 	mu       sync.Mutex // guards the fields below; taken with a connection's mutex held, never the other way round
 	conns    map[*conn]struct{}
-	sources  map[netip.Addr]int // connections per client address
 	draining bool
 	empty    chan struct{} // closed when no connection is left; nil: nobody waits
 }
 
 // New makes an engine.
-func New(cfg Config) *Engine {
+func New(cfg engine.Config) *Engine {
 	e := &Engine{
-		cfg:     cfg,
-		clock:   cfg.Clock,
-		conns:   make(map[*conn]struct{}),
-		sources: make(map[netip.Addr]int),
+		cfg:   cfg,
+		clock: cfg.Clock,
+		conns: make(map[*conn]struct{}),
 	}
+	e.sources.Limit = cfg.MaxPerSource
 	if e.clock == nil {
-		e.clock = wallClock()
+		e.clock = engine.WallClock()
 	}
 	e.parked.clock = e.clock
 	return e
 }
 
-// Open returns how many client connections are open, those in their handshake
-// included.
+// Open implements engine.Engine.
 func (e *Engine) Open() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return len(e.conns)
 }
 
-// Panics returns how many connections ended by a panic of their core.
-func (e *Engine) Panics() uint64 { return e.faults.n.Load() }
+// Panics implements engine.Engine.
+func (e *Engine) Panics() uint64 { return e.faults.Count() }
 
-// Drain tells all cores to finish what is open. New connections are refused,
-// so listeners are closed before; those in their handshake finish it and are
-// told then. Parked connections are closed.
+// Drain implements engine.Engine.
 func (e *Engine) Drain() {
 	e.parked.shut()
 	for _, c := range e.stop() {
@@ -81,13 +60,17 @@ func (e *Engine) Drain() {
 	}
 }
 
-// Kill tells all cores to close everything, and closes what they left open.
+// Kill implements engine.Engine.
 func (e *Engine) Kill() {
 	e.parked.shut()
 	for _, c := range e.stop() {
 		c.tick(engine.Kill)
 	}
 }
+
+// Close implements engine.Engine: nothing runs without a connection but the
+// watch for hang-ups.
+func (e *Engine) Close() { e.parked.shut() }
 
 // stop refuses new connections and returns those that are open.
 func (e *Engine) stop() []*conn {
@@ -101,7 +84,7 @@ func (e *Engine) stop() []*conn {
 	return open
 }
 
-// Wait returns when no client connection is open, or ctx has ended.
+// Wait implements engine.Engine.
 func (e *Engine) Wait(ctx context.Context) error {
 	e.mu.Lock()
 	if len(e.conns) == 0 {

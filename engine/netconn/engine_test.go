@@ -22,7 +22,7 @@ func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 5
 		var drained atomic.Int64
-		ln := &Listener{New: func(engine.Conn) engine.Core {
+		ln := &engine.Listener{New: func(engine.Conn) engine.Core {
 			core := &toy{}
 			core.tick = func(now int64, why engine.Cause, d engine.Driver) {
 				if why == engine.Drain {
@@ -34,7 +34,7 @@ func TestDrain(t *testing.T) {
 			}
 			return core
 		}}
-		e := New(Config{})
+		e := New(engine.Config{})
 		for range n {
 			a, b := net.Pipe()
 			defer a.Close()
@@ -66,15 +66,15 @@ func TestKill(t *testing.T) {
 	}
 	tests := []struct {
 		name string
-		ln   *Listener
+		ln   *engine.Listener
 		cfg  Config
 	}{
-		{"idle", &Listener{New: echo}, Config{}},
-		{"stuck", &Listener{New: stuck}, Config{}},
-		{"dialling", &Listener{New: newRelay(upstream(t, false, echoServer), true)}, Config{Dial: hang}},
-		{"relaying", &Listener{New: newRelay(upstream(t, false, echoServer), true)}, Config{}},
-		{"lingering", &Listener{New: oneShot("x", engine.Flush)}, Config{}},
-		{"handshake", &Listener{New: echo, TLS: serverTLS()}, Config{}},
+		{"idle", &engine.Listener{New: echo}, engine.Config{}},
+		{"stuck", &engine.Listener{New: stuck}, engine.Config{}},
+		{"dialling", &engine.Listener{New: newRelay(upstream(t, false, echoServer), true)}, engine.Config{Dial: hang}},
+		{"relaying", &engine.Listener{New: newRelay(upstream(t, false, echoServer), true)}, engine.Config{}},
+		{"lingering", &engine.Listener{New: oneShot("x", engine.Flush)}, engine.Config{}},
+		{"handshake", &engine.Listener{New: echo, TLS: serverTLS()}, engine.Config{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -97,8 +97,8 @@ func TestKill(t *testing.T) {
 
 // TestWaitEnds gives up with its context.
 func TestWaitEnds(t *testing.T) {
-	ln := &Listener{New: echo}
-	e := start(t, Config{}, ln)
+	ln := &engine.Listener{New: echo}
+	e := start(t, engine.Config{}, ln)
 	nc := dial(t, ln)
 	send(t, nc, "x")
 	expect(t, nc, "x")
@@ -144,7 +144,7 @@ func TestPanic(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var stacks, told atomic.Int64
-			cfg := Config{OnPanic: func(where string, _ any, stack []byte) {
+			cfg := engine.Config{OnPanic: func(where string, _ any, stack []byte) {
 				told.Add(1)
 				if stack != nil {
 					stacks.Add(1)
@@ -154,7 +154,7 @@ func TestPanic(t *testing.T) {
 				}
 			}}
 			var made atomic.Int64
-			ln := &Listener{New: func(c engine.Conn) engine.Core {
+			ln := &engine.Listener{New: func(c engine.Conn) engine.Core {
 				if made.Add(1) == 1 {
 					return echo(c)
 				}
@@ -182,8 +182,8 @@ func TestPanic(t *testing.T) {
 
 // TestPanicInNew ends a connection whose core cannot be made.
 func TestPanicInNew(t *testing.T) {
-	ln := &Listener{New: func(engine.Conn) engine.Core { panic("new") }}
-	e := New(Config{})
+	ln := &engine.Listener{New: func(engine.Conn) engine.Core { panic("new") }}
+	e := New(engine.Config{})
 	a, b := net.Pipe()
 	e.ServeConn(b, ln)
 	expectEnd(t, a)
@@ -195,13 +195,13 @@ func TestPanicInNew(t *testing.T) {
 
 // TestConn tells the core who is there.
 func TestConn(t *testing.T) {
-	inModes(t, func(t *testing.T, ln *Listener, connect func(testing.TB) client) {
+	inModes(t, func(t *testing.T, ln *engine.Listener, connect func(testing.TB) client) {
 		infos := make(chan engine.Conn, 1)
 		ln.New = func(c engine.Conn) engine.Core {
 			infos <- c
 			return echo(c)
 		}
-		start(t, Config{}, ln)
+		start(t, engine.Config{}, ln)
 		nc := connect(t)
 		send(t, nc, "x")
 		expect(t, nc, "x")

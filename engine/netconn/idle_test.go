@@ -9,8 +9,8 @@ import (
 // connections of an appliance wait most of the time.
 func TestIdleLegHoldsNoBuffer(t *testing.T) {
 	const conns = 300
-	ln := &Listener{New: echo}
-	e := start(t, Config{}, ln)
+	ln := &engine.Listener{New: echo}
+	e := start(t, engine.Config{}, ln)
 	before := heap()
 	for range conns {
 		c := dial(t, ln)

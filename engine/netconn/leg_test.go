@@ -17,9 +17,9 @@ import (
 )
 
 func TestEcho(t *testing.T) {
-	inModes(t, func(t *testing.T, ln *Listener, connect func(testing.TB) client) {
+	inModes(t, func(t *testing.T, ln *engine.Listener, connect func(testing.TB) client) {
 		ln.New = echo
-		e := start(t, Config{}, ln)
+		e := start(t, engine.Config{}, ln)
 		nc := connect(t)
 		for _, n := range []int{1, 1024, small, small + 1, 300 << 10} {
 			s := strings.Repeat("x", n-1) + "\n"
@@ -43,9 +43,9 @@ func TestRelay(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		for _, moves := range []bool{false, true} {
 			t.Run(fmt.Sprintf("upstream-tls=%v/moves=%v", secure, moves), func(t *testing.T) {
-				inModes(t, func(t *testing.T, ln *Listener, connect func(testing.TB) client) {
+				inModes(t, func(t *testing.T, ln *engine.Listener, connect func(testing.TB) client) {
 					ln.New = newRelay(upstream(t, secure, echoServer), moves)
-					e := start(t, Config{}, ln)
+					e := start(t, engine.Config{}, ln)
 					nc := connect(t)
 					var sending sync.WaitGroup
 					sending.Go(func() {
@@ -87,8 +87,8 @@ func TestBytesAgain(t *testing.T) {
 		}
 		return 0
 	}
-	ln := &Listener{New: fixed(core)}
-	start(t, Config{}, ln)
+	ln := &engine.Listener{New: fixed(core)}
+	start(t, engine.Config{}, ln)
 	nc := dial(t, ln)
 	send(t, nc, "ab")
 	for _, want := range []string{"0 ab", "0 abc", "1 go", "0 bc"} {
@@ -105,7 +105,7 @@ func TestBytesAgain(t *testing.T) {
 // TestBytesBounded leaves everything unused: the reader stops at its limit, and
 // the peer cannot go on.
 func TestBytesBounded(t *testing.T) {
-	inModes(t, func(t *testing.T, ln *Listener, connect func(testing.TB) client) {
+	inModes(t, func(t *testing.T, ln *engine.Listener, connect func(testing.TB) client) {
 		most := make(chan int, 1)
 		core := &toy{bytes: func(_ engine.Leg, p []byte, d engine.Driver) int {
 			if len(p) == huge {
@@ -114,7 +114,7 @@ func TestBytesBounded(t *testing.T) {
 			return 0
 		}}
 		ln.New = fixed(core)
-		start(t, Config{}, ln)
+		start(t, engine.Config{}, ln)
 		nc := connect(t)
 		go func() { _, _ = nc.Write(make([]byte, 64<<20)) }()
 		receive(t, most, "full buffer")
@@ -135,8 +135,8 @@ func TestSlowReader(t *testing.T) {
 				_ = nc.SetWriteDeadline(time.Time{})
 				_, _ = nc.Write(make([]byte, total-n))
 			})
-			ln := &Listener{New: newRelay(up, moves)}
-			start(t, Config{}, ln)
+			ln := &engine.Listener{New: newRelay(up, moves)}
+			start(t, engine.Config{}, ln)
 			nc := dial(t, ln)
 			send(t, nc, "x")
 			if n := receive(t, sent, "end of the first write"); n > total/2 {
@@ -192,8 +192,8 @@ func TestSendOrder(t *testing.T) {
 			d.Send(l, []byte{'a' + byte(l)})
 		}
 	}
-	ln := &Listener{New: fixed(core)}
-	start(t, Config{}, ln)
+	ln := &engine.Listener{New: fixed(core)}
+	start(t, engine.Config{}, ln)
 	nc := dial(t, ln)
 	send(t, nc, "x")
 	got, err := io.ReadAll(nc)
@@ -224,8 +224,8 @@ func TestEnd(t *testing.T) {
 				ends <- err
 				d.Close(l, engine.Flush)
 			}
-			ln := &Listener{New: fixed(core)}
-			e := start(t, Config{}, ln)
+			ln := &engine.Listener{New: fixed(core)}
+			e := start(t, engine.Config{}, ln)
 			nc := dial(t, ln)
 			send(t, nc, "last")
 			if got := receive(t, got, "octets"); got != "last" {
@@ -267,8 +267,8 @@ func TestEndAfterHold(t *testing.T) {
 		close(ended)
 	}
 	a, b := net.Pipe()
-	e := New(Config{})
-	e.ServeConn(b, &Listener{New: fixed(core)})
+	e := New(engine.Config{})
+	e.ServeConn(b, &engine.Listener{New: fixed(core)})
 	send(t, a, "a")
 	go func() { _, _ = io.WriteString(a, "b"); _ = a.Close() }()
 	receive(t, ended, "End")
@@ -288,8 +288,8 @@ func TestStartTLS(t *testing.T) {
 		return len(p)
 	}
 	core.secured = func(_ engine.Leg, err error, _ engine.Driver) { answers <- err }
-	ln := &Listener{New: fixed(core)}
-	start(t, Config{}, ln)
+	ln := &engine.Listener{New: fixed(core)}
+	start(t, engine.Config{}, ln)
 	send(t, dial(t, ln), "STARTTLS\r\n")
 	if err := receive(t, answers, "Secured"); err == nil {
 		t.Error("Secured(nil); want an error")

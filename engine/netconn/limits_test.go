@@ -31,20 +31,20 @@ func TestLimits(t *testing.T) {
 		name string
 		cfg  Config
 		max  int // of the listener
-		want Reason
+		want engine.Reason
 	}{
-		{"engine", Config{MaxConns: 2}, 0, EngineFull},
-		{"listener", Config{}, 2, ListenerFull},
-		{"source", Config{MaxPerSource: 2}, 0, SourceFull},
+		{"engine", engine.Config{MaxConns: 2}, 0, engine.EngineFull},
+		{"listener", engine.Config{}, 2, engine.ListenerFull},
+		{"source", engine.Config{MaxPerSource: 2}, 0, engine.SourceFull},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			inModes(t, func(t *testing.T, ln *Listener, connect func(testing.TB) client) {
-				reasons := make(chan Reason, 1)
+			inModes(t, func(t *testing.T, ln *engine.Listener, connect func(testing.TB) client) {
+				reasons := make(chan engine.Reason, 1)
 				var opened, closed atomic.Int64
 				left := make(chan struct{}, 8)
 				ln.New, ln.MaxConns, ln.Refuse = echo, tt.max, []byte(sorry)
-				ln.OnRefuse = func(r Reason) { reasons <- r }
+				ln.OnRefuse = func(r engine.Reason) { reasons <- r }
 				ln.OnOpen, ln.OnClose = func() { opened.Add(1) }, func() { closed.Add(1); left <- struct{}{} }
 				e := start(t, tt.cfg, ln)
 				in := []client{connect(t), connect(t)}
@@ -85,14 +85,14 @@ func TestLimits(t *testing.T) {
 
 // TestStopping refuses connections after Drain.
 func TestStopping(t *testing.T) {
-	reasons := make(chan Reason, 1)
-	e := New(Config{})
+	reasons := make(chan engine.Reason, 1)
+	e := New(engine.Config{})
 	e.Drain()
 	a, b := net.Pipe()
-	e.ServeConn(b, &Listener{New: echo, OnRefuse: func(r Reason) { reasons <- r }})
+	e.ServeConn(b, &engine.Listener{New: echo, OnRefuse: func(r engine.Reason) { reasons <- r }})
 	expectEnd(t, a)
-	if got := <-reasons; got != Stopping {
-		t.Errorf("refused for %v; want %v", got, Stopping)
+	if got := <-reasons; got != engine.Stopping {
+		t.Errorf("refused for %v; want %v", got, engine.Stopping)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestAcceptOutlivesShortage(t *testing.T) {
 		final := errors.New("the listener broke")
 		ln.errs = append(ln.errs, final)
 		began := time.Now()
-		if err := New(Config{}).Serve(&Listener{Net: ln}); !errors.Is(err, final) {
+		if err := New(engine.Config{}).Serve(&engine.Listener{Net: ln}); !errors.Is(err, final) {
 			t.Errorf("Serve() = %v; want %v", err, final)
 		}
 		// 5, 10, ... 640 ms, then 1 s each.
@@ -152,19 +152,19 @@ func TestProxyRules(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			infos, reasons := make(chan engine.Conn, 1), make(chan Reason, 1)
-			ln := &Listener{OnRefuse: func(r Reason) { reasons <- r }, Refuse: []byte("not for these")}
+			infos, reasons := make(chan engine.Conn, 1), make(chan engine.Reason, 1)
+			ln := &engine.Listener{OnRefuse: func(r engine.Reason) { reasons <- r }, Refuse: []byte("not for these")}
 			ln.New = func(c engine.Conn) engine.Core {
 				infos <- c
 				return echo(c)
 			}
 			ln.SetProxyFrom(tt.from)
-			e := start(t, Config{}, ln)
+			e := start(t, engine.Config{}, ln)
 			nc := dial(t, ln)
 			send(t, nc, tt.sent)
 			if tt.echoed == "" {
-				if got := receive(t, reasons, "refusal"); got != ProxyHeader {
-					t.Errorf("refused for %v; want %v", got, ProxyHeader)
+				if got := receive(t, reasons, "refusal"); got != engine.ProxyHeader {
+					t.Errorf("refused for %v; want %v", got, engine.ProxyHeader)
 				}
 				if p, _ := io.ReadAll(nc); len(p) > 0 {
 					t.Errorf("read %q; want nothing", p)
@@ -188,25 +188,25 @@ func TestProxyRules(t *testing.T) {
 func TestSlowGreeting(t *testing.T) {
 	tests := []struct {
 		name string
-		ln   *Listener
+		ln   *engine.Listener
 		sent string
-		want Reason
+		want engine.Reason
 		took time.Duration
 	}{
-		{"proxy-header", &Listener{}, "PRO", ProxyHeader, proxyTime},
-		{"handshake", &Listener{TLS: serverTLS()}, "\x16\x03\x01", Handshake, handshakeTime},
+		{"proxy-header", &engine.Listener{}, "PRO", engine.ProxyHeader, proxyTime},
+		{"handshake", &engine.Listener{TLS: serverTLS()}, "\x16\x03\x01", engine.Handshake, handshakeTime},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := net.Pipe()
 				from := &addressed{b}
-				if tt.want == ProxyHeader {
+				if tt.want == engine.ProxyHeader {
 					tt.ln.ProxyFrom = []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}
 				}
-				reasons := make(chan Reason, 1)
-				tt.ln.New, tt.ln.OnRefuse = echo, func(r Reason) { reasons <- r }
-				e := New(Config{})
+				reasons := make(chan engine.Reason, 1)
+				tt.ln.New, tt.ln.OnRefuse = echo, func(r engine.Reason) { reasons <- r }
+				e := New(engine.Config{})
 				began := time.Now()
 				e.ServeConn(from, tt.ln)
 				send(t, a, tt.sent)

@@ -1,74 +1,39 @@
 package netconn
 
 import (
-	"crypto/tls"
+	"context"
 	"errors"
 	"net"
 	"net/netip"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"casbah/engine"
 )
 
-// Listener says what becomes of the connections that one net.Listener accepts.
-// Its fields may not change once it is served.
-type Listener struct {
-	Net net.Listener   // closed by its owner, which ends Serve
-	TLS *tls.Config    // nil is plain
-	New engine.NewCore // called for each connection once its handshake is over
-
-	// ProxyFrom lists the senders of PROXY protocol headers. A listed one that
-	// sends none is refused; a header from any other is not read as one.
-	// SetProxyFrom replaces it while the listener is served.
-	ProxyFrom []netip.Prefix
-
-	MaxConns int    // connections open at once; 0: no limit
-	Refuse   []byte // what a plain listener tells a connection over a limit; nil: nothing
-
-	OnRefuse func(Reason) // counts a connection that gets no core; nil: nobody counts
-	OnOpen   func()       // counts a connection that is let in; nil: nobody counts
-	OnClose  func()       // counts its end, once per OnOpen
-
-	proxyFrom atomic.Pointer[[]netip.Prefix]
-	conns     atomic.Int64
-	server    atomic.Pointer[tls.Config] // TLS as handshakes use it
+// listening is an open socket.
+type listening struct {
+	engine *Engine
+	net    net.Listener
 }
 
-// SetProxyFrom replaces ProxyFrom for connections accepted from now on.
-func (ln *Listener) SetProxyFrom(from []netip.Prefix) { ln.proxyFrom.Store(&from) }
-
-// trusts reports whether a connection from a begins with a PROXY header.
-func (ln *Listener) trusts(a netip.Addr) bool {
-	from := ln.ProxyFrom
-	if p := ln.proxyFrom.Load(); p != nil {
-		from = *p
+// Listen implements engine.Engine.
+func (e *Engine) Listen(ctx context.Context, at netip.AddrPort) (engine.Socket, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", at.String())
+	if err != nil {
+		return nil, err
 	}
-	for _, prefix := range from {
-		if prefix.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return &listening{e, ln}, nil
 }
 
-// tlsConfig returns TLS with full records from the start: small first ones
-// cost a seal each, and the reader of an answer waits for all of them anyway.
-func (ln *Listener) tlsConfig() *tls.Config {
-	if ln.TLS == nil || ln.TLS.DynamicRecordSizingDisabled {
-		return ln.TLS
-	}
-	if cfg := ln.server.Load(); cfg != nil {
-		return cfg
-	}
-	// A clone made twice by two first connections would do no harm but split
-	// the ticket keys, so all use the one that was stored first.
-	cfg := ln.TLS.Clone()
-	cfg.DynamicRecordSizingDisabled = true
-	ln.server.CompareAndSwap(nil, cfg)
-	return ln.server.Load()
-}
+// Addr implements engine.Socket.
+func (s *listening) Addr() netip.AddrPort { return addrPort(s.net.Addr()) }
+
+// Close implements engine.Socket.
+func (s *listening) Close() { _ = s.net.Close() }
+
+// Serve implements engine.Socket.
+func (s *listening) Serve(ln *engine.Listener) error { return s.engine.serve(s.net, ln) }
 
 // The wait after a shortage of file descriptors or memory.
 const (
@@ -76,13 +41,11 @@ const (
 	acceptWaitMax = time.Second
 )
 
-// Serve drives the connections that ln.Net accepts, until ln.Net is closed;
-// then it returns nil. Connections go on. It outlives shortages of file
-// descriptors and memory; any other error of Accept ends it.
-func (e *Engine) Serve(ln *Listener) error {
+// serve drives what from accepts.
+func (e *Engine) serve(from net.Listener, ln *engine.Listener) error {
 	wait := acceptWaitMin
 	for {
-		nc, err := ln.Net.Accept()
+		nc, err := from.Accept()
 		switch {
 		case err == nil:
 			wait = acceptWaitMin
@@ -92,6 +55,7 @@ func (e *Engine) Serve(ln *Listener) error {
 		case !transient(err):
 			return err
 		default:
+			ln.Refused(engine.Descriptors)
 			time.Sleep(wait)
 			wait = min(2*wait, acceptWaitMax)
 		}
@@ -106,8 +70,8 @@ func transient(err error) bool {
 		errors.Is(err, syscall.ECONNABORTED)
 }
 
-// ServeConn drives nc as if ln.Net had accepted it. It does not block.
-func (e *Engine) ServeConn(nc net.Conn, ln *Listener) {
+// ServeConn drives nc as if a socket of ln had accepted it. It does not block.
+func (e *Engine) ServeConn(nc net.Conn, ln *engine.Listener) {
 	c := newConn(e, ln, nc)
 	if reason := e.admit(c); reason != 0 {
 		e.refuse(nc, ln, reason)

@@ -74,7 +74,7 @@ func listen(tb testing.TB) net.Listener {
 }
 
 // start serves ln by an engine of cfg until the end of t. Net is opened if nil.
-func start(tb testing.TB, cfg Config, ln *Listener) *Engine {
+func start(tb testing.TB, cfg engine.Config, ln *engine.Listener) *Engine {
 	tb.Helper()
 	if ln.Net == nil {
 		ln.Net = listen(tb)
@@ -115,7 +115,7 @@ func wentTo(tb testing.TB, e *Engine, n int) {
 }
 
 // dial connects to ln, plain, until the end of t.
-func dial(tb testing.TB, ln *Listener) *net.TCPConn {
+func dial(tb testing.TB, ln *engine.Listener) *net.TCPConn {
 	tb.Helper()
 	nc, err := net.Dial("tcp", ln.Net.Addr().String())
 	if err != nil {
@@ -134,24 +134,24 @@ type client interface {
 }
 
 // inModes runs f with a listener in each mode, and a function that connects.
-func inModes(t *testing.T, f func(t *testing.T, ln *Listener, connect func(testing.TB) client)) {
+func inModes(t *testing.T, f func(t *testing.T, ln *engine.Listener, connect func(testing.TB) client)) {
 	t.Helper()
 	t.Run("plain", func(t *testing.T) {
-		ln := &Listener{}
+		ln := &engine.Listener{}
 		f(t, ln, func(tb testing.TB) client {
 			tb.Helper()
 			return dial(tb, ln)
 		})
 	})
 	t.Run("tls", func(t *testing.T) {
-		ln := &Listener{TLS: serverTLS()}
+		ln := &engine.Listener{TLS: serverTLS()}
 		f(t, ln, func(tb testing.TB) client {
 			tb.Helper()
 			return tls.Client(dial(tb, ln), clientTLS())
 		})
 	})
 	t.Run("proxy-v2", func(t *testing.T) {
-		ln := &Listener{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+		ln := &engine.Listener{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 		f(t, ln, func(tb testing.TB) client {
 			tb.Helper()
 			nc := dial(tb, ln)

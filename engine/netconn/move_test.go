@@ -88,10 +88,10 @@ func TestMove(t *testing.T) {
 	}
 	for _, secure := range []bool{false, true} {
 		t.Run(fmt.Sprintf("upstream-tls=%v", secure), func(t *testing.T) {
-			inModes(t, func(t *testing.T, ln *Listener, connect func(testing.TB) client) {
+			inModes(t, func(t *testing.T, ln *engine.Listener, connect func(testing.TB) client) {
 				core := newFramed(t, upstream(t, secure, echoServer))
 				ln.New = fixed(core)
-				e := start(t, Config{}, ln)
+				e := start(t, engine.Config{}, ln)
 				nc := connect(t)
 				go func() {
 					_, _ = io.WriteString(nc, sent.String())
@@ -129,8 +129,8 @@ func TestMoveShort(t *testing.T) {
 		d.Close(0, engine.Flush)
 		d.Close(1, engine.Flush)
 	}
-	ln := &Listener{New: fixed(core)}
-	e := start(t, Config{}, ln)
+	ln := &engine.Listener{New: fixed(core)}
+	e := start(t, engine.Config{}, ln)
 	nc := dial(t, ln)
 	send(t, nc, strings.Repeat("x", 400))
 	send(t, nc, strings.Repeat("y", 500))
@@ -166,8 +166,8 @@ func TestMoveToClosedLeg(t *testing.T) {
 		d.Close(1, engine.Reset)
 		d.Send(engine.Client, []byte("go on"))
 	}
-	ln := &Listener{New: fixed(core)}
-	e := start(t, Config{}, ln)
+	ln := &engine.Listener{New: fixed(core)}
+	e := start(t, engine.Config{}, ln)
 	nc := dial(t, ln)
 	send(t, nc, "moved")
 	expect(t, nc, "go on")
@@ -208,8 +208,8 @@ func TestMoveHeld(t *testing.T) {
 		d.Close(0, engine.Flush)
 		d.Close(1, engine.Flush)
 	}
-	ln := &Listener{New: fixed(core)}
-	e := start(t, Config{}, ln)
+	ln := &engine.Listener{New: fixed(core)}
+	e := start(t, engine.Config{}, ln)
 	nc := dial(t, ln)
 	send(t, nc, "x")
 	expect(t, nc, "held")

@@ -59,14 +59,14 @@ func TestTurnDoesNotAllocate(t *testing.T) {
 // benchClient returns a client of an echo core, or of a relay to an echo server.
 func benchClient(tb testing.TB, name string, secure bool) net.Conn {
 	tb.Helper()
-	ln := &Listener{New: echo}
+	ln := &engine.Listener{New: echo}
 	if name == "relay" {
 		ln.New = newRelay(upstream(tb, false, echoServer), false)
 	}
 	if secure {
 		ln.TLS = serverTLS()
 	}
-	start(tb, Config{}, ln)
+	start(tb, engine.Config{}, ln)
 	if secure {
 		return tls.Client(dial(tb, ln), clientTLS())
 	}
@@ -136,11 +136,11 @@ func BenchmarkMove(b *testing.B) {
 // moveClient returns a client of a relay by Move.
 func moveClient(tb testing.TB, up *balance.Endpoint, secure bool) net.Conn {
 	tb.Helper()
-	ln := &Listener{New: newRelay(up, true)}
+	ln := &engine.Listener{New: newRelay(up, true)}
 	if secure {
 		ln.TLS = serverTLS()
 	}
-	start(tb, Config{}, ln)
+	start(tb, engine.Config{}, ln)
 	if secure {
 		return tls.Client(dial(tb, ln), clientTLS())
 	}
@@ -155,7 +155,7 @@ func (sink) Write(p []byte) (int, error) { return len(p), nil }
 // BenchmarkTurn is the driver alone: a turn that answers, without system calls.
 func BenchmarkTurn(b *testing.B) {
 	_, peer := net.Pipe()
-	c := newConn(New(Config{}), &Listener{}, sink{peer})
+	c := newConn(New(engine.Config{}), &engine.Listener{}, sink{peer})
 	var echo toy
 	echo.bytes = func(l engine.Leg, p []byte, d engine.Driver) int {
 		d.Send(l, p)

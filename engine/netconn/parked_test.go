@@ -103,8 +103,8 @@ func TestPark(t *testing.T) {
 			var s servers
 			var reused atomic.Int64
 			up := upstream(t, secure, s.handle)
-			ln := &Listener{New: borrower(up, &reused)}
-			e := start(t, Config{}, ln)
+			ln := &engine.Listener{New: borrower(up, &reused)}
+			e := start(t, engine.Config{}, ln)
 			for range 3 {
 				nc := dial(t, ln)
 				ask(t, e, up, nc, 10)
@@ -129,8 +129,8 @@ func TestParkedIsDropped(t *testing.T) {
 				var s servers
 				var reused atomic.Int64
 				up := upstream(t, secure, s.handle)
-				ln := &Listener{New: borrower(up, &reused)}
-				e := start(t, Config{}, ln)
+				ln := &engine.Listener{New: borrower(up, &reused)}
+				e := start(t, engine.Config{}, ln)
 				nc := dial(t, ln)
 				ask(t, e, up, nc, 1)
 				spoil(s.all()[0])
@@ -150,8 +150,8 @@ func TestParkedRace(t *testing.T) {
 	var s servers
 	var reused atomic.Int64
 	up := upstream(t, false, s.handle)
-	ln := &Listener{New: borrower(up, &reused)}
-	e := start(t, Config{}, ln)
+	ln := &engine.Listener{New: borrower(up, &reused)}
+	e := start(t, engine.Config{}, ln)
 	nc := dial(t, ln)
 	for range 300 {
 		ask(t, e, up, nc, 1)
@@ -199,8 +199,8 @@ func TestParkRefused(t *testing.T) {
 				d.Close(l, engine.Park)
 				return tt.used
 			}
-			ln := &Listener{New: fixed(core)}
-			e := start(t, Config{}, ln)
+			ln := &engine.Listener{New: fixed(core)}
+			e := start(t, engine.Config{}, ln)
 			send(t, dial(t, ln), "x")
 			if s := receive(t, got, "end of the connection"); !strings.HasSuffix(s, " <nil>") {
 				t.Errorf("the server got %q; want FIN", s)
@@ -215,7 +215,7 @@ func TestParkedLimits(t *testing.T) {
 	up := upstream(t, false, echoServer)
 	now := int64(0)
 	p := parked{clock: func() int64 { return now }}
-	c := newConn(New(Config{}), &Listener{}, pipe(t))
+	c := newConn(New(engine.Config{}), &engine.Listener{}, pipe(t))
 	var legs []*leg
 	park := func() bool {
 		l := &leg{endpoint: up, wire: &wire{sock: newSocket(pipe(t))}}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pires/go-proxyproto"
+
+	"casbah/engine"
 )
 
 // The time for what comes before a core.
@@ -22,18 +24,18 @@ const proxyRead = 512
 
 // greet reads what comes before the core: a PROXY header and a TLS handshake.
 // It returns why there is to be no core, or 0.
-func (c *conn) greet(w *wire) Reason {
+func (c *conn) greet(w *wire) engine.Reason {
 	if c.proxied {
 		if err := c.readProxyHeader(w.sock); err != nil {
-			return ProxyHeader
+			return engine.ProxyHeader
 		}
 		if !c.engine.admitSource(c) {
-			return SourceFull
+			return engine.SourceFull
 		}
 	}
-	if cfg := c.ln.tlsConfig(); cfg != nil {
+	if cfg := c.ln.TLS; cfg != nil {
 		if err := c.handshake(w, cfg); err != nil {
-			return Handshake
+			return engine.Handshake
 		}
 	}
 	return 0

@@ -25,7 +25,7 @@ func TestEndBehindOctets(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			var octets, ends atomic.Int64
-			ln := &Listener{Net: listen(t), New: func(engine.Conn) engine.Core {
+			ln := &engine.Listener{Net: listen(t), New: func(engine.Conn) engine.Core {
 				return &toy{
 					bytes: func(_ engine.Leg, p []byte, _ engine.Driver) int {
 						octets.Add(int64(len(p)))
@@ -39,7 +39,7 @@ func TestEndBehindOctets(t *testing.T) {
 					},
 				}
 			}}
-			e := start(t, Config{}, ln)
+			e := start(t, engine.Config{}, ln)
 			const clients = 300
 			var all sync.WaitGroup
 			for range clients {
@@ -81,8 +81,8 @@ func TestLongMovesAreWhole(t *testing.T) {
 		}
 		_ = nc.Close()
 	})
-	ln := &Listener{Net: listen(t), New: newRelay(e2, true)}
-	e := start(t, Config{}, ln)
+	ln := &engine.Listener{Net: listen(t), New: newRelay(e2, true)}
+	e := start(t, engine.Config{}, ln)
 	round := func() {
 		var all sync.WaitGroup
 		for i := range 24 {

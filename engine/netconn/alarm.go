@@ -2,14 +2,6 @@ package netconn
 
 import "time"
 
-// wallClock returns the default clock: the time of day when it was made, and
-// monotonic time from there, so that it never goes back.
-func wallClock() func() int64 {
-	start := time.Now()
-	origin := start.UnixNano()
-	return func() int64 { return origin + int64(time.Since(start)) }
-}
-
 // alarm is the one timer of a connection, armed lazily: a deadline that moves
 // away, as an idle deadline does with every request, costs nothing. The timer
 // then fires early and is armed for the rest.

@@ -1,4 +1,4 @@
-package netconn
+package engine
 
 import (
 	"fmt"
@@ -13,17 +13,20 @@ import (
 // counted, without its stack.
 const maxPlaces = 256
 
-// faults counts the panics of cores and remembers where they happened, so that
-// the stack of each place is logged once.
-type faults struct {
+// Faults counts the panics of cores and remembers where they happened, so that
+// the stack of each place is told once. The zero value is ready.
+type Faults struct {
 	n  atomic.Uint64
 	mu sync.Mutex // guards the field below
 	at map[string]bool
 }
 
-// note counts a panic with that value, and tells. It is called by the deferred
+// Count returns how many there were.
+func (f *Faults) Count() uint64 { return f.n.Load() }
+
+// Note counts a panic with that value, and tells. It is called by the deferred
 // function that recovered it.
-func (f *faults) note(value any, tell func(where string, value any, stack []byte)) {
+func (f *Faults) Note(value any, tell func(where string, value any, stack []byte)) {
 	f.n.Add(1)
 	if tell == nil {
 		return

@@ -1,0 +1,43 @@
+package node
+
+import (
+	"casbah/engine"
+	"casbah/engine/netconn"
+	"casbah/route"
+)
+
+// openEngine makes the driver that the configuration names.
+func (n *Node) openEngine() (engine.Engine, error) {
+	conf := engine.Config{
+		MaxConns:     n.config.Limits.Connections,
+		MaxPerSource: n.config.Limits.PerSource,
+		OnPanic: func(where string, value any, stack []byte) {
+			n.panics.Add(1)
+			if stack != nil {
+				n.log.Error().Str("where", where).Interface("value", value).Bytes("stack", stack).
+					Msg("a connection was ended by a fault of casbah's own; please report it")
+			}
+		},
+	}
+	return netconn.New(conf), nil
+}
+
+// causeOf turns the driver's reason into the word of the VIP's counters.
+func causeOf(r engine.Reason) route.Cause {
+	switch r {
+	case engine.SourceFull:
+		return route.CauseSource
+	case engine.ProxyHeader:
+		return route.CauseProxy
+	case engine.Handshake:
+		return route.CauseTLS
+	case engine.Stopping:
+		return route.CauseStopping
+	case engine.ListenerFull:
+		return route.CauseVIPLimit
+	case engine.Descriptors:
+		return route.CauseDescriptors
+	default:
+		return route.CauseConnLimit
+	}
+}
