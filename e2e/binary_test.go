@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"casbah/lab"
 )
 
 // build is the program as the tests build it, once for all of them.
@@ -56,10 +59,12 @@ func (p *program) remove() {
 // daemon is a running `casbah serve`.
 type daemon struct {
 	t     testing.TB
+	mode  mode
 	cmd   *exec.Cmd
 	log   locked
 	conf  string // its casbah.toml
-	vip   string // host and port of the http VIP
+	vip   string // host and port of the VIP
+	roots *x509.CertPool
 	admin string // URL of the page, without a slash at the end
 	// Page asks over one connection that is kept, so that it also works when
 	// casbah can accept no other.
@@ -69,7 +74,8 @@ type daemon struct {
 }
 
 // serveConf is what daemons serve: the profile calm in front of server. The
-// first %s is for keys before any table, the last for tables behind.
+// first %s is for keys before any table, the last for what the VIP has besides,
+// and for tables.
 const serveConf = `
 %s
 state_dir = %q
@@ -85,7 +91,7 @@ name = "cas"
 servers = ["cas1"]
 [[vip]]
 name = "mail"
-type = "http"
+type = %q
 listen = [%q]
 profiles = ["calm"]
 pool = "cas"
@@ -93,12 +99,22 @@ pool = "cas"
 `
 
 // startDaemon starts the program in front of server and waits until it serves.
-// Prefix are words before the command, as of a shell.
-func startDaemon(tb testing.TB, server, top, extra string, prefix ...string) *daemon {
+// Top are keys before any table; prefix are words before the command, as of a
+// shell.
+func startDaemon(tb testing.TB, m mode, server, top string, prefix ...string) *daemon {
 	tb.Helper()
 	dir := tb.TempDir()
-	d := &daemon{t: tb, conf: filepath.Join(dir, "casbah.toml"), vip: freeAddress(tb), ended: make(chan struct{})}
-	d.write(fmt.Sprintf(serveConf, top, dir, filepath.Join(dir, "access.log"), server, d.vip, ownProfiles+extra))
+	d := &daemon{t: tb, mode: m, conf: filepath.Join(dir, "casbah.toml"), vip: freeAddress(tb), ended: make(chan struct{})}
+	kind, rest := "http", ownProfiles
+	if m.vip == "tls" {
+		cert, key, err := lab.Certificate(dir)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		kind, rest = "https", certificate(cert, key)+ownProfiles
+		d.roots = trusting(tb, cert)
+	}
+	d.write(fmt.Sprintf(serveConf, m.key()+top, dir, filepath.Join(dir, "access.log"), server, kind, d.vip, rest))
 	words := append(prefix, build.path(tb), "serve", "-c", d.conf)
 	d.cmd = exec.Command(words[0], words[1:]...)
 	d.cmd.Stderr = &d.log
@@ -231,7 +247,7 @@ func (d *daemon) until(what string, holds func() bool) {
 // wire connects to the VIP.
 func (d *daemon) wire() *wire {
 	d.t.Helper()
-	conn, err := net.Dial("tcp", d.vip)
+	conn, err := dial(new(net.Dialer), d.vip, d.roots)
 	if err != nil {
 		d.t.Fatal(err)
 	}

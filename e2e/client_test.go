@@ -72,8 +72,8 @@ func (c *client) logon(user, password string) answer {
 
 // moved gives the client another source address and new connections, as a phone
 // that changes its network.
-func (r *rig) moved(c *client, mode, source string) *client {
-	m := r.client(mode, source)
+func (r *rig) moved(c *client, source string) *client {
+	m := r.client(source)
 	m.Jar = c.Jar
 	return m
 }

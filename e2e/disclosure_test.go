@@ -58,34 +58,36 @@ func (s entrusted) file(t *testing.T, path string) {
 }
 
 // Whatever clients and operators entrust to casbah, none of it is logged or
-// shown: by logons of every kind and in both modes, in requests that are
+// shown: by logons of every kind and at both VIPs, in requests that are
 // refused, in secrets that are mistyped. Invariant I9.
 func TestNothingEntrustedIsShown(t *testing.T) {
-	var log locked
-	r := newRig(t, setup{log: zerolog.New(&log).Level(zerolog.DebugLevel)})
-	s := entrusted{}
-	for _, name := range []string{"cookie.key", "binding.key", "lab.key"} {
-		s.file(t, filepath.Join(filepath.Dir(r.conf), name))
-	}
-	r.logOnEverywhere(t, s)
-	r.sendMalformed(t, s)
-	r.mistype(t, s)
-	r.until("every request is counted", func() bool { return r.node.Status().Connections == 0 })
-	r.logged(int(r.vipStatus("tls").Requests + r.vipStatus("plain").Requests))
+	engines(t, func(t *testing.T, m mode) {
+		var log locked
+		r := newRig(t, setup{mode: m, log: zerolog.New(&log).Level(zerolog.DebugLevel)})
+		s := entrusted{}
+		for _, name := range []string{"cookie.key", "binding.key", "lab.key"} {
+			s.file(t, filepath.Join(filepath.Dir(r.conf), name))
+		}
+		r.logOnEverywhere(t, s)
+		r.sendMalformed(t, s)
+		r.mistype(t, s)
+		r.until("every request is counted", func() bool { return r.node.Status().Connections == 0 })
+		r.logged(int(r.vipStatus("tls").Requests + r.vipStatus("plain").Requests))
 
-	for where, text := range r.outputs(&log) {
-		if text == "" {
-			t.Errorf("%s is empty", where)
-		}
-		for what, secret := range s {
-			if len(secret) < 6 {
-				t.Fatalf("%s: %q is too short to be looked for", what, secret)
+		for where, text := range r.outputs(&log) {
+			if text == "" {
+				t.Errorf("%s is empty", where)
 			}
-			if strings.Contains(text, secret) {
-				t.Errorf("%s shows %s: %q", where, what, secret)
+			for what, secret := range s {
+				if len(secret) < 6 {
+					t.Fatalf("%s: %q is too short to be looked for", what, secret)
+				}
+				if strings.Contains(text, secret) {
+					t.Errorf("%s shows %s: %q", where, what, secret)
+				}
 			}
 		}
-	}
+	})
 }
 
 // logOnEverywhere logs on by each way that the array knows, and by some that it
@@ -95,16 +97,17 @@ func (r *rig) logOnEverywhere(t *testing.T, s entrusted) {
 	r.array.Users().Add("mallory", "pw-kept-7Hq2zR")
 	s["password"], s["password in base64"] = "pw-kept-7Hq2zR", base64.StdEncoding.EncodeToString([]byte("mallory:pw-kept-7Hq2zR"))
 	s["wrong password"], s["query"], s["token"] = "pw-wrong-9Tt4", "query-3Kd8sW", "eyJhbGciOiJub25lIn0.eyJ1cG4iOiJtYWxsb3J5QGxhYi50ZXN0In0.c2lnbmF0dXJl"
-	for i, mode := range []string{"plain", "tls"} {
+	for i, vip := range []string{"plain", "tls"} {
+		r := r.at(vip)
 		source := "127.0.0." + strconv.Itoa(30+i)
-		c := r.client(mode, source)
+		c := r.client(source)
 		if a := c.logon("mallory", s["password"]); a.status != http.StatusOK {
 			t.Fatalf("logon: %d", a.status)
 		}
 		c.get("/owa/?secret=" + s["query"])
 		c.get("/ecp/")
 		for _, cookie := range c.Jar.Cookies(mustURL(t, c.base+"/owa/")) {
-			s[mode+" cookie "+cookie.Name] = cookie.Value
+			s[vip+" cookie "+cookie.Name] = cookie.Value
 		}
 		eas := "/Microsoft-Server-ActiveSync?Cmd=Options&User=mallory&DeviceId=" + s["query"]
 		c.do("OPTIONS", eas, "", "Authorization", basicAuth("mallory", s["password"]))
@@ -113,8 +116,8 @@ func (r *rig) logOnEverywhere(t *testing.T, s entrusted) {
 		c.do("GET", "/nowhere/?secret="+s["query"], "", "Cookie", "UserContext="+s["query"])
 		c.CloseIdleConnections()
 
-		w := r.wire(t, mode, source)
-		s[mode+" ntlm"] = logonNoted(w, "mallory", s["password"])
+		w := r.wire(t, source)
+		s[vip+" ntlm"] = logonNoted(w, "mallory", s["password"])
 		_ = w.Close()
 	}
 }
@@ -148,7 +151,7 @@ func (r *rig) sendMalformed(t *testing.T, s entrusted) {
 		"GET /owa/../x?" + s["query"] + " HTTP/1.1\r\nHost: h\r\nCookie: UserContext=" + s["query"] + "\r\n\r\n",
 		"POST /owa/auth/owaauth.dll HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + s["password"] + "\r\n",
 	} {
-		w := r.wire(t, "plain", "127.0.0.40")
+		w := r.wire(t, "127.0.0.40")
 		w.say(text)
 		if resp, _ := w.response("GET"); resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("%q gets %d; want 400", text, resp.StatusCode)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,8 +10,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,8 +17,8 @@ import (
 )
 
 // floodRole is the environment variable that makes this program a flood: its
-// value is the address to connect to and how many times, such as
-// "127.0.0.1:80 12000".
+// value is the VIP, its address and how many times to connect to it, such as
+// "plain 127.0.0.1:80 12000".
 const floodRole = "CASBAH_E2E_FLOOD"
 
 // floodWorkers is how many connections a flood opens at a time.
@@ -38,6 +37,7 @@ type tally struct {
 // waters is a flood at work.
 type waters struct {
 	addr string
+	tls  bool
 
 	mu       sync.Mutex // guards the fields below
 	tally    tally
@@ -49,12 +49,12 @@ type waters struct {
 // line of in it asks again on each admitted connection and writes how many
 // answered. It leaves at the end of in.
 func flood(in io.Reader, out io.Writer) int {
-	addr, count, _ := strings.Cut(os.Getenv(floodRole), " ")
-	n, err := strconv.Atoi(count)
-	if err != nil {
+	var vip, addr string
+	var n int
+	if _, err := fmt.Sscan(os.Getenv(floodRole), &vip, &addr, &n); err != nil {
 		return 2
 	}
-	w := &waters{addr: addr}
+	w := &waters{addr: addr, tls: vip == "tls"}
 	w.rise(n)
 	say := json.NewEncoder(out)
 	if say.Encode(w.tally) != nil {
@@ -93,6 +93,9 @@ func (w *waters) drop(i int) {
 	if err != nil {
 		w.count(nil, 0, fmt.Errorf("dial: %w", err))
 		return
+	}
+	if w.tls { // the handshake comes with the first request
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) // a flood does not care whom it hits
 	}
 	c := newWire(nil, conn)
 	status, err := c.ask()
@@ -189,15 +192,20 @@ type deluge struct {
 	cmd *exec.Cmd
 }
 
-// startDeluge begins to open n connections to addr.
-func startDeluge(tb testing.TB, addr string, n int) *deluge {
+// startDeluge begins to open n connections to the rig's VIP.
+func (r *rig) startDeluge(n int) *deluge {
+	tb := r.t
 	tb.Helper()
+	addr := r.plain
+	if r.mode.vip == "tls" {
+		addr = r.tls
+	}
 	self, err := os.Executable()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	d := &deluge{t: tb, cmd: exec.Command(self)}
-	d.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", floodRole, addr, n))
+	d.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %d", floodRole, r.mode.vip, addr, n))
 	d.cmd.Stderr = os.Stderr
 	if d.in, err = d.cmd.StdinPipe(); err != nil {
 		tb.Fatal(err)

@@ -60,13 +60,13 @@ const bound = 6 << 20
 
 // An IN channel streams in constant memory, up to its last octet and in order.
 func TestInChannelStreamsInConstantMemory(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
+	modesInTurn(t, func(t *testing.T, m mode) {
 		octets := channelOctets
-		if testing.Short() || mode == "tls" {
+		if testing.Short() || m.vip == "tls" {
 			octets = 64 << 20
 		}
-		r, s := newStubRig(t, "outlook_anywhere")
-		c := r.wire(t, mode, "127.0.0.2")
+		r, s := newStubRig(t, m, "outlook_anywhere")
+		c := r.wire(t, "127.0.0.2")
 		c.within(5 * time.Minute)
 		c.sayf("RPC_IN_DATA /rpc/rpcproxy.dll?mbx:6001 HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", octets)
 		server := s.accept()
@@ -132,10 +132,10 @@ const stuffed = 128 << 20
 // A client that does not read stops the server, and a server that does not read
 // stops the client: nothing piles up in casbah, and nothing is lost.
 func TestBackPressure(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
+	modesInTurn(t, func(t *testing.T, m mode) {
 		t.Run("response", func(t *testing.T) {
-			r, s := newStubRig(t, "ews")
-			c := r.wire(t, mode, "127.0.0.2")
+			r, s := newStubRig(t, m, "ews")
+			c := r.wire(t, "127.0.0.2")
 			c.say("GET /EWS/ HTTP/1.1\r\nHost: h\r\n\r\n")
 			server := s.accept()
 			server.head()
@@ -144,16 +144,16 @@ func TestBackPressure(t *testing.T) {
 			stops(t, server, c)
 		})
 		t.Run("request", func(t *testing.T) {
-			r, s := newStubRig(t, "outlook_anywhere")
-			c := r.wire(t, mode, "127.0.0.2")
+			r, s := newStubRig(t, m, "outlook_anywhere")
+			c := r.wire(t, "127.0.0.2")
 			c.sayf("RPC_IN_DATA /rpc/rpcproxy.dll?mbx:6001 HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", stuffed)
 			server := s.accept()
 			server.head()
 			stops(t, c, server)
 		})
 		t.Run("chunked-request", func(t *testing.T) {
-			r, s := newStubRig(t, "ews")
-			c := r.wire(t, mode, "127.0.0.2")
+			r, s := newStubRig(t, m, "ews")
+			c := r.wire(t, "127.0.0.2")
 			size := fmt.Sprintf("%x\r\n", stuffed)
 			c.say("POST /EWS/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + size)
 			server := s.accept()
@@ -162,8 +162,8 @@ func TestBackPressure(t *testing.T) {
 			stops(t, c, server)
 		})
 		t.Run("chunked-response", func(t *testing.T) {
-			r, s := newStubRig(t, "ews")
-			c := r.wire(t, mode, "127.0.0.2")
+			r, s := newStubRig(t, m, "ews")
+			c := r.wire(t, "127.0.0.2")
 			c.say("GET /EWS/ HTTP/1.1\r\nHost: h\r\n\r\n")
 			server := s.accept()
 			server.head()

@@ -70,7 +70,7 @@ func TestOversizedHeads(t *testing.T) {
 		const begin, end = "GET /calm/big HTTP/1.1\r\nHost: h\r\nX-Fill: ", "\r\n\r\n"
 		const limit = 64 << 10
 		fill := func(n int) string { return strings.Repeat("x", n-len(begin)-len(end)) }
-		w := s.wire(t, s.mode, "127.0.0.66")
+		w := s.wire(t, "127.0.0.66")
 		w.say(begin + fill(limit) + end)
 		if resp, _ := w.response("GET"); resp.StatusCode != http.StatusOK {
 			t.Errorf("a head of %d octets: status %d; want 200", limit, resp.StatusCode)
@@ -132,7 +132,7 @@ func TestPathsAndMethodsThatAreRefused(t *testing.T) {
 // What a client claims to be is not passed on, however it spells the claim.
 func TestForgedForwardingFields(t *testing.T) {
 	besiege(t, nil, func(t *testing.T, s *siege) {
-		w := s.wire(t, s.mode, "127.0.0.66")
+		w := s.wire(t, "127.0.0.66")
 		w.say("GET /calm/forged HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 10.0.0.1\r\nx-forwarded-FOR: 10.0.0.2, 10.0.0.3\r\n" +
 			"X-Forwarded-Proto: gopher\r\nX-Forwarded-Port: 1\r\nFront-End-Https: perhaps\r\n" +
 			"Connection: close\r\n\r\n")
@@ -144,7 +144,7 @@ func TestForgedForwardingFields(t *testing.T) {
 			t.Fatalf("%d requests reached the server; want 1", len(asked))
 		}
 		scheme, port, front := "http", s.plain, ""
-		if s.mode == "tls" {
+		if s.mode.vip == "tls" {
 			scheme, port, front = "https", s.tls, "On"
 		}
 		_, port, _ = net.SplitHostPort(port)
@@ -177,44 +177,51 @@ func TestNominatedForwardingFieldsAreRefused(t *testing.T) {
 // The framing of chunks is checked while it streams: the server has the chunks
 // that came before, and no more.
 func TestChunksThatBreakInTheMiddle(t *testing.T) {
-	first, broken := make(chan string, 8), make(chan error, 8)
-	read := func(conn net.Conn, req *http.Request) bool {
-		p := make([]byte, 5)
-		_, _ = io.ReadFull(req.Body, p)
-		first <- string(p)
-		_, err := io.Copy(io.Discard, req.Body)
-		broken <- err
-		return err == nil && says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")(conn, req)
-	}
-	besiege(t, map[string]act{"upload": read}, func(t *testing.T, s *siege) {
-		for name, bad := range map[string]string{
-			"no-size":       "\r\nxx\r\n",
-			"negative":      "-5\r\nhello\r\n",
-			"too-large":     "fffffffffffffffff\r\n",
-			"bare-lf":       "5\nhello\r\n",
-			"data-too-long": "5\r\nhello!\r\n",
-			"space":         "5 \r\nhello\r\n",
-			"bad-trailer":   "0\r\nX : y\r\n\r\n",
-		} {
-			t.Run(name, func(t *testing.T) {
-				s.counts(t, "body", func() {
-					w := s.wire(t, s.mode, "127.0.0.66")
-					w.say("POST /calm/upload HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
-					if got := <-first; got != "hello" {
-						t.Errorf("the server read %q; want the first chunk before the second was sent", got)
-					}
-					w.say(bad)
-					if resp, _ := w.response("POST"); resp.StatusCode != http.StatusBadRequest {
-						t.Errorf("status %d; want 400", resp.StatusCode)
-					}
-					w.ends()
-					if err := <-broken; err == nil {
-						t.Error("to the server the request looks complete")
-					}
-				})
-			})
+	modes(t, func(t *testing.T, m mode) {
+		first, broken := make(chan string, 8), make(chan error, 8)
+		read := func(conn net.Conn, req *http.Request) bool {
+			p := make([]byte, 5)
+			_, _ = io.ReadFull(req.Body, p)
+			first <- string(p)
+			_, err := io.Copy(io.Discard, req.Body)
+			broken <- err
+			return err == nil && says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")(conn, req)
 		}
+		lay(t, m, map[string]act{"upload": read}, func(t *testing.T, s *siege) { s.breakChunks(t, first, broken) })
 	})
+}
+
+// breakChunks uploads bodies whose chunks go wrong behind the first, which the
+// server tells of in first; it tells of their end in broken.
+func (s *siege) breakChunks(t *testing.T, first chan string, broken chan error) {
+	t.Helper()
+	for name, bad := range map[string]string{
+		"no-size":       "\r\nxx\r\n",
+		"negative":      "-5\r\nhello\r\n",
+		"too-large":     "fffffffffffffffff\r\n",
+		"bare-lf":       "5\nhello\r\n",
+		"data-too-long": "5\r\nhello!\r\n",
+		"space":         "5 \r\nhello\r\n",
+		"bad-trailer":   "0\r\nX : y\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.counts(t, "body", func() {
+				w := s.wire(t, "127.0.0.66")
+				w.say("POST /calm/upload HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+				if got := <-first; got != "hello" {
+					t.Errorf("the server read %q; want the first chunk before the second was sent", got)
+				}
+				w.say(bad)
+				if resp, _ := w.response("POST"); resp.StatusCode != http.StatusBadRequest {
+					t.Errorf("status %d; want 400", resp.StatusCode)
+				}
+				w.ends()
+				if err := <-broken; err == nil {
+					t.Error("to the server the request looks complete")
+				}
+			})
+		})
+	}
 }
 
 // A client that is slower than a timer ends by it, and alone.
@@ -226,7 +233,7 @@ func TestClientsThatDawdle(t *testing.T) {
 		t.Run("head", func(t *testing.T) {
 			// Each octet comes well within every timer, and the head never ends.
 			s.counts(t, "slow", func() {
-				w := s.wire(t, s.mode, "127.0.0.66")
+				w := s.wire(t, "127.0.0.66")
 				drip(w, "GET /brisk/x HTTP/1.1\r\nX-Slow: "+strings.Repeat("z", 60<<10))
 				if resp, _ := w.response("GET"); resp.StatusCode != http.StatusRequestTimeout || !resp.Close {
 					t.Errorf("status %d, close %v; want 408 and the end", resp.StatusCode, resp.Close)
@@ -235,7 +242,7 @@ func TestClientsThatDawdle(t *testing.T) {
 		})
 		t.Run("body", func(t *testing.T) {
 			before := s.vip().Ends["idle"]
-			w := s.wire(t, s.mode, "127.0.0.66")
+			w := s.wire(t, "127.0.0.66")
 			w.say("POST /brisk/sink HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf of it")
 			w.ends()
 			if got := s.vip().Ends["idle"]; got != before+1 {
@@ -247,13 +254,13 @@ func TestClientsThatDawdle(t *testing.T) {
 
 // A client that connects and never says anything, or nothing more, is closed.
 func TestClientsThatSayNothing(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
+	modes(t, func(t *testing.T, m mode) {
 		server := newRogue(t, nil)
-		r := newRig(t, setup{servers: []string{server.Addr().String()}, profiles: `"brisk"`, extra: ownProfiles})
-		mute := r.wire(t, mode, "127.0.0.66")
+		r := newRig(t, setup{mode: m, servers: []string{server.Addr().String()}, profiles: `"brisk"`, extra: ownProfiles})
+		mute := r.wire(t, "127.0.0.66")
 		mute.ends()
 		_ = mute.Close()
-		w := r.wire(t, mode, "127.0.0.66")
+		w := r.wire(t, "127.0.0.66")
 		w.say("GET /brisk/x HTTP/1.1\r\nHost: h\r\n\r\n")
 		w.response("GET")
 		w.ends()
@@ -336,7 +343,7 @@ func TestServersThatMisbehave(t *testing.T) {
 // off where anybody can see it.
 func (s *siege) answers(t *testing.T, path string, status int, own bool) {
 	t.Helper()
-	w := s.wire(t, s.mode, "127.0.0.66")
+	w := s.wire(t, "127.0.0.66")
 	w.sayf("GET %s HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\n\r\n", path)
 	resp, body, err := final(w)
 	switch {
@@ -377,7 +384,7 @@ func final(w *wire) (*http.Response, string, error) {
 func TestNothingIsSentTwice(t *testing.T) {
 	besiege(t, map[string]act{"gone": leaves("")}, func(t *testing.T, s *siege) {
 		for i, method := range []string{"POST", "GET"} {
-			w := s.wire(t, s.mode, "127.0.0.66")
+			w := s.wire(t, "127.0.0.66")
 			w.sayf("%s /calm/gone HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", method)
 			if resp, _ := w.response(method); resp.StatusCode != http.StatusBadGateway {
 				t.Errorf("%s: status %d; want 502", method, resp.StatusCode)
@@ -394,7 +401,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 func TestAnswersThatNobodyAskedFor(t *testing.T) {
 	const one = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 	besiege(t, map[string]act{"twice": says(one + strings.Replace(one, "ok", "no", 1))}, func(t *testing.T, s *siege) {
-		w := s.wire(t, s.mode, "127.0.0.66")
+		w := s.wire(t, "127.0.0.66")
 		w.say("GET /calm/twice HTTP/1.1\r\nHost: h\r\n\r\n")
 		if _, body := w.response("GET"); body != "ok" {
 			t.Errorf("body %q; want ok", body)
@@ -430,7 +437,7 @@ func TestClientsThatVanish(t *testing.T) {
 	besiege(t, map[string]act{"never": silent, "stream": stream}, func(t *testing.T, s *siege) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
-				w := s.wire(t, s.mode, "127.0.0.66")
+				w := s.wire(t, "127.0.0.66")
 				w.say(tt.text)
 				w.want(tt.hears)
 				if tt.resets {
@@ -456,7 +463,7 @@ func (w *wire) reset() {
 // The other side of TLS: what is no handshake is counted and closed.
 func TestNoHandshake(t *testing.T) {
 	besiege(t, nil, func(t *testing.T, s *siege) {
-		if s.mode != "tls" {
+		if s.mode.vip != "tls" {
 			return
 		}
 		s.counts(t, "tls", func() {

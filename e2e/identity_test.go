@@ -27,15 +27,17 @@ const anonymousReuse = "[profile.ews]\nreuse = \"anonymous\"\n[profile.owa]\nreu
 // The identity firewall under fire: whatever many clients do on many
 // connections, in whatever order, nobody is ever served as somebody else.
 //
-// CASBAH_LONG=10m makes each storm last that long, CASBAH_SEED=n repeats one.
+// CASBAH_LONG=10m makes each storm last that long, 1 a minute; CASBAH_SEED=n
+// repeats one.
 func TestNobodyIsServedAsAnother(t *testing.T) {
 	for _, tt := range []struct{ name, extra string }{
 		{"own-connections", ""},
 		{"anonymous-reuse", anonymousReuse},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			modes(t, func(t *testing.T, mode string) {
+			modes(t, func(t *testing.T, m mode) {
 				r := newRig(t, setup{
+					mode:     m,
 					extra:    unprobed("owa", "ews", "oab", "autodiscover") + tt.extra,
 					profiles: `"owa", "ews", "oab", "autodiscover"`,
 				})
@@ -45,7 +47,7 @@ func TestNobodyIsServedAsAnother(t *testing.T) {
 					broken, _ := l.stats()
 					return broken >= breaches || step >= stormSteps() && time.Since(since) >= long
 				}
-				connect := func(source string) (net.Conn, error) { return r.connect(mode, source) }
+				connect := func(source string) (net.Conn, error) { return r.connect(source) }
 				rage(t, front{array: r.array, connect: connect, users: 16, storms: 3}, l, over)
 				for _, words := range l.words {
 					t.Error(words)
@@ -109,8 +111,11 @@ func stormSteps() int {
 func duration(t *testing.T) time.Duration {
 	t.Helper()
 	text := os.Getenv("CASBAH_LONG")
-	if text == "" {
+	switch text {
+	case "":
 		return 0
+	case "1":
+		return time.Minute
 	}
 	long, err := time.ParseDuration(text)
 	if err != nil {
@@ -162,24 +167,27 @@ func TestCredentialsPinBeforeAnyAnswer(t *testing.T) {
 		"ntlm": "NTLM TlRMTVNTUAABAAAA", "bare": "NTLM", "listed": "Basic YTpi, Negotiate YIIabc=",
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, b := newStub(t), newStub(t)
-			r := newRig(t, setup{
-				servers: []string{a.Addr().String(), b.Addr().String()}, profiles: `"autodiscover", "ews"`,
-				pool: `algorithm = "round_robin"`, extra: unprobed("autodiscover", "ews") + "[profile.autodiscover]\nreuse = \"anonymous\"\n",
+			modes(t, func(t *testing.T, m mode) {
+				a, b := newStub(t), newStub(t)
+				r := newRig(t, setup{
+					mode:    m,
+					servers: []string{a.Addr().String(), b.Addr().String()}, profiles: `"autodiscover", "ews"`,
+					pool: `algorithm = "round_robin"`, extra: unprobed("autodiscover", "ews") + "[profile.autodiscover]\nreuse = \"anonymous\"\n",
+				})
+				c := r.wire(t, "127.0.0.2")
+				c.sayf("GET /autodiscover/1 HTTP/1.1\r\nHost: h\r\nAuthorization: %s\r\n\r\n", value)
+				server := a.accept() // the first in turn
+				server.head()
+				server.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+				c.head()
+				c.say("GET /autodiscover/2 HTTP/1.1\r\nHost: h\r\n\r\n")
+				server.want("GET /autodiscover/2 HTTP/1.1\r\n") // not the second server, whose turn it is
+				server.head()
+				server.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+				c.head()
+				_ = c.Close()
+				server.ends() // it is not kept for another client
 			})
-			c := r.wire(t, "plain", "127.0.0.2")
-			c.sayf("GET /autodiscover/1 HTTP/1.1\r\nHost: h\r\nAuthorization: %s\r\n\r\n", value)
-			server := a.accept() // the first in turn
-			server.head()
-			server.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-			c.head()
-			c.say("GET /autodiscover/2 HTTP/1.1\r\nHost: h\r\n\r\n")
-			server.want("GET /autodiscover/2 HTTP/1.1\r\n") // not the second server, whose turn it is
-			server.head()
-			server.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-			c.head()
-			_ = c.Close()
-			server.ends() // it is not kept for another client
 		})
 	}
 }
@@ -187,9 +195,9 @@ func TestCredentialsPinBeforeAnyAnswer(t *testing.T) {
 // When the server closes a pinned connection, the client's closes too: on
 // another one its requests would be nobody's, or asked for a login in the middle.
 func TestPinnedPairEndsTogether(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
-		r, s := newStubRig(t, "ews", "owa")
-		c := r.wire(t, mode, "127.0.0.2")
+	modes(t, func(t *testing.T, m mode) {
+		r, s := newStubRig(t, m, "ews", "owa")
+		c := r.wire(t, "127.0.0.2")
 		c.say("GET /EWS/ HTTP/1.1\r\nHost: h\r\n\r\n")
 		server := s.accept()
 		server.head()
@@ -211,13 +219,13 @@ func TestPinnedPairEndsTogether(t *testing.T) {
 // A real client library, several users at once, bodies with a length and
 // chunked: each request is its own user's.
 func TestNTLMClients(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
-		r := newRig(t, setup{pool: `algorithm = "round_robin"`})
+	modes(t, func(t *testing.T, m mode) {
+		r := newRig(t, setup{mode: m, pool: `algorithm = "round_robin"`})
 		var clients sync.WaitGroup
 		for i := range 8 {
 			user := fmt.Sprintf("user%02d", i)
 			r.array.Users().Add(user, passwordOf(user))
-			c := r.client(mode, fmt.Sprintf("127.0.0.%d", 2+i%4))
+			c := r.client(fmt.Sprintf("127.0.0.%d", 2+i%4))
 			c.Transport = ntlmssp.Negotiator{RoundTripper: c.Transport}
 			clients.Go(func() {
 				for n := range 12 {

@@ -35,7 +35,7 @@ func newMirrorRig(tb testing.TB, s setup, profiles ...string) *rig {
 // from sends a request from source, without a cookie jar.
 func (r *rig) from(source, path string, headers ...string) answer {
 	r.t.Helper()
-	c := r.client("plain", source)
+	c := r.client(source)
 	c.Jar = nil
 	return c.do("GET", path, "", headers...)
 }

@@ -22,7 +22,7 @@ func TestOperationsExplainsEveryName(t *testing.T) {
 		names[why.String()] = true
 	}
 	r := newRig(t, setup{})
-	w := r.wire(t, "plain", "127.0.0.2")
+	w := r.wire(t, "127.0.0.2")
 	logon(w, "/EWS/Exchange.asmx", "alice", "Secret1") // two requests, one on a pinned connection
 	r.logged(2)
 	text, _ := r.accessLog()

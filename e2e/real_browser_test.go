@@ -178,11 +178,24 @@ func (b *browser) read(n int, server string) {
 // S15, S26: a person reads mail on one server; when it stops, the next page asks
 // for a login elsewhere, once, and there they stay.
 func TestRealBrowserKeepsItsServer(t *testing.T) {
-	p, b := browserLab(t)
+	real(t)
+	peer(t, "chromium")
+	p := startLab(t)
+	for _, engine := range drivers {
+		t.Run(engine, func(t *testing.T) {
+			q := p.in(t).front(engine)
+			newBrowser(t).keepsItsServer(q)
+		})
+	}
+}
+
+func (b *browser) keepsItsServer(p *process) {
+	t := b.t
 	b.run(chromedp.Navigate(p.https + "/"))
 	home := b.logon("alice", "Secret1")
 	b.read(10, home)
 	p.order(home + "/stop")
+	defer p.order(home + "/start")
 	b.run(chromedp.Click("#next"), chromedp.WaitVisible("#username"))
 	asks := b.server()
 	if asks == home {

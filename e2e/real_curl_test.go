@@ -46,10 +46,16 @@ func curlLab(t *testing.T) *process {
 	return startLab(t)
 }
 
-// both runs f in front of the plain and of the TLS VIP of one lab.
-func (p *process) both(f func(p *process, base string)) {
-	p.t.Run("plain", func(t *testing.T) { f(p.in(t), p.http) })
-	p.t.Run("tls", func(t *testing.T) { f(p.in(t), p.https) })
+// modes runs f with each driver in front of the lab, at the plain and at the TLS
+// VIP.
+func (p *process) modes(f func(p *process, base string)) {
+	for _, engine := range drivers {
+		p.t.Run(engine, func(t *testing.T) {
+			p := p.in(t).front(engine)
+			t.Run("plain", func(t *testing.T) { f(p.in(t), p.http) })
+			t.Run("tls", func(t *testing.T) { f(p.in(t), p.https) })
+		})
+	}
 }
 
 // in returns p for the use of a subtest.
@@ -82,7 +88,7 @@ func all(pattern *regexp.Regexp, text string) []string {
 func TestRealCurlUsersKeepTheirIdentity(t *testing.T) {
 	p := curlLab(t)
 	users := []string{"alice:Secret1", "bob:Secret2", "carol:Secret3", "dave:Secret4", ""}
-	p.both(func(p *process, base string) {
+	p.modes(func(p *process, base string) {
 		var work sync.WaitGroup
 		for range 5 {
 			for _, user := range users {
@@ -137,7 +143,7 @@ func (p *process) workAs(base, user string) {
 // its server stops, one more logon leads to another one, and there it stays.
 func TestRealCurlSessionOverTwoAddresses(t *testing.T) {
 	p := curlLab(t)
-	p.both(func(p *process, base string) {
+	p.modes(func(p *process, base string) {
 		t := p.t
 		jar := filepath.Join(t.TempDir(), "jar")
 		page := func(source string) (status, server, user string) {
@@ -188,7 +194,7 @@ func first(found []string) string {
 // of the connection, and none in chunks.
 func TestRealCurlHTTP10(t *testing.T) {
 	p := curlLab(t)
-	p.both(func(p *process, base string) {
+	p.modes(func(p *process, base string) {
 		t := p.t
 		out := p.curl("--http1.0", "--include", base+"/owa/auth/logon.aspx")
 		if first(all(statuses, out)) != "200" || strings.Contains(out, "chunked") || !strings.HasSuffix(out, "</html>\n") {
@@ -214,7 +220,7 @@ func TestRealCurlUploadWaitsForContinue(t *testing.T) {
 	if err := os.WriteFile(body, make([]byte, size), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.both(func(p *process, base string) {
+	p.modes(func(p *process, base string) {
 		t := p.t
 		// Without 100 Continue curl would wait for a minute, which is its limit here.
 		out := p.curl("--include", "--user", "alice:Secret1", "--request", "RPC_IN_DATA", "--upload-file", body,
@@ -231,7 +237,7 @@ func TestRealCurlUploadWaitsForContinue(t *testing.T) {
 // The offline address book is fetched in ranges, as BITS does.
 func TestRealCurlRangesOfTheAddressBook(t *testing.T) {
 	p := curlLab(t)
-	p.both(func(p *process, base string) {
+	p.modes(func(p *process, base string) {
 		t := p.t
 		dir := t.TempDir()
 		whole, part := filepath.Join(dir, "whole"), filepath.Join(dir, "part")
@@ -260,7 +266,7 @@ func contents(t *testing.T, path string) string {
 // A phone's OPTIONS is answered, with names in the server's spelling.
 func TestRealCurlActiveSyncOptions(t *testing.T) {
 	p := curlLab(t)
-	p.both(func(p *process, base string) {
+	p.modes(func(p *process, base string) {
 		t := p.t
 		out := p.curl("--include", "--request", http.MethodOptions, "--user", "carol:Secret3", base+"/Microsoft-Server-ActiveSync")
 		for _, want := range []string{"HTTP/1.1 200 OK\r\n", "\r\nMS-ASProtocolVersions: 2.0,", "\r\nMS-ASProtocolCommands: Sync,"} {

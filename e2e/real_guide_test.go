@@ -13,9 +13,16 @@ const guideCommands = 11
 // TestRealGuide does what the guide says and sees what the guide says.
 func TestRealGuide(t *testing.T) {
 	p := curlLab(t)
-	g := newGuide(p)
+	for _, engine := range drivers {
+		t.Run(engine, func(t *testing.T) { newGuide(p.in(t).front(engine)).follow() })
+	}
+}
+
+// follow goes through the guide.
+func (g *guide) follow() {
+	t := g.t
 	if len(g.commands) != guideCommands {
-		t.Fatalf("the guide has %d commands; want %d:\n%s", len(g.commands), guideCommands, p.guide)
+		t.Fatalf("the guide has %d commands; want %d:\n%s", len(g.commands), guideCommands, g.guide)
 	}
 	home := g.login()
 	g.ntlm()

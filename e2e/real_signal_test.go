@@ -11,38 +11,58 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"casbah/profiles"
 )
 
 // startServe starts `casbah serve` with a file of its own in front of the
 // lab's servers, and waits until every service is up.
-func (p *process) startServe() (*process, *exec.Cmd) {
+func (p *process) startServe(engine string) *process {
 	p.t.Helper()
 	dir := p.t.TempDir()
-	q := &process{t: p.t, conf: filepath.Join(dir, "casbah.toml")}
 	at := freeAddresses(p.t, 3)
-	q.http, q.https, q.admin = "http://"+at[0], "https://"+at[1], "http://"+at[2]
-	text := contents(p.t, p.conf)
-	for from, to := range map[string]string{p.http: at[0], p.https: at[1], p.admin: at[2]} {
-		text = strings.ReplaceAll(text, from[strings.LastIndex(from, "/")+1:], to)
+	q := &process{
+		t: p.t, http: "http://" + at[0], https: "https://" + at[1], admin: "http://" + at[2],
+		control: p.control, ca: p.ca, conf: filepath.Join(dir, "casbah.toml"),
 	}
+	host := func(url string) string { return url[strings.LastIndex(url, "/")+1:] }
+	here := strings.NewReplacer(host(p.http), at[0], host(p.https), at[1], host(p.admin), at[2])
+	q.guide = here.Replace(p.guide)
+	text := mode{engine: engine}.key() + here.Replace(contents(p.t, p.conf))
 	text = regexp.MustCompile(`(?m)^state_dir = .*$`).ReplaceAllLiteralString(text, `state_dir = "`+dir+`"`)
 	if err := os.WriteFile(q.conf, []byte(text), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
-	cmd := exec.Command(build.path(p.t), "serve", "-c", q.conf)
+	q.cmd = exec.Command(build.path(p.t), "serve", "-c", q.conf)
 	var log locked
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
+	q.cmd.Stderr = &log
+	if err := q.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() {
-		_ = cmd.Process.Kill() // no more than a precaution: the test has waited for its end
+		_ = q.cmd.Process.Kill() // unless the test has waited for its end
+		_ = q.cmd.Wait()
 		if p.t.Failed() {
 			p.t.Logf("log of casbah serve:\n%s", log.String())
 		}
 	})
 	q.until("every service is up", func() bool { return q.states("", "") == "up" })
-	return q, cmd
+	return q
+}
+
+// front returns casbah with that driver in front of the lab's servers, all of
+// them up: the lab's own casbah, or another one.
+func (p *process) front(engine string) *process {
+	p.t.Helper()
+	conf, _, err := profiles.Load(p.conf)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if conf.Engine == engine {
+		p.until("every service is up again", func() bool { return p.states("", "") == "up" })
+		return p
+	}
+	return p.startServe(engine)
 }
 
 // What waits for mail is answered in full while casbah stops, and a SIGHUP that
@@ -50,7 +70,14 @@ func (p *process) startServe() (*process, *exec.Cmd) {
 func TestRealServeDrainsThroughAHangup(t *testing.T) {
 	real(t)
 	p := startLab(t)
-	q, cmd := p.startServe()
+	for _, engine := range drivers {
+		t.Run(engine, func(t *testing.T) { p.in(t).drainsThroughAHangup(engine) })
+	}
+}
+
+func (p *process) drainsThroughAHangup(engine string) {
+	t := p.t
+	q := p.startServe(engine)
 	answer := make(chan string, 1)
 	go func() {
 		req, err := http.NewRequest("POST", q.http+"/Microsoft-Server-ActiveSync?Cmd=Ping&DeviceId=d1&HeartbeatInterval=60", http.NoBody)
@@ -69,9 +96,9 @@ func TestRealServeDrainsThroughAHangup(t *testing.T) {
 		answer <- fmt.Sprintf("%s close=%t %v", resp.Status, resp.Close, err)
 	}()
 	q.until("the phone waits", func() bool { return q.active("eas") == 1 })
-	signalTo(t, cmd, syscall.SIGTERM)
+	signalTo(t, q.cmd, syscall.SIGTERM)
 	q.until("it is not ready", func() bool { return q.code("/readyz") == http.StatusServiceUnavailable })
-	signalTo(t, cmd, syscall.SIGHUP)
+	signalTo(t, q.cmd, syscall.SIGHUP)
 	if _, err := http.Get(q.http + "/owa/"); err == nil { //nolint:bodyclose // it must fail
 		t.Error("a new connection is taken while casbah stops")
 	}
@@ -79,7 +106,7 @@ func TestRealServeDrainsThroughAHangup(t *testing.T) {
 	if got, want := <-answer, "200 OK close=true <nil>"; got != want {
 		t.Errorf("the phone got %q; want %q", got, want)
 	}
-	if err := cmd.Wait(); err != nil {
+	if err := q.cmd.Wait(); err != nil {
 		t.Errorf("casbah serve: %v; want exit code 0", err)
 	}
 }

@@ -98,12 +98,12 @@ func TestAccessRecords(t *testing.T) {
 		{"dots", "GET /calm/../x HTTP/1.1\r\nHost: h\r\n\r\n", own("", "GET", "/calm/../x", 400), "", ""},
 		{"lengths", "GET /calm/x HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", own("", "GET", "/calm/x", 400), "", ""},
 	}
-	modes(t, func(t *testing.T, mode string) {
+	modes(t, func(t *testing.T, m mode) {
 		server := newRogue(t, map[string]act{"cut": leaves(cut), "garbage": leaves("no HTTP\r\n\r\n")})
-		r := newRig(t, setup{servers: []string{server.Addr().String()}, profiles: `"calm"`, extra: ownProfiles})
+		r := newRig(t, setup{mode: m, servers: []string{server.Addr().String()}, profiles: `"calm"`, extra: ownProfiles})
 		var clients []string
 		for _, tt := range tests {
-			w := r.wire(t, mode, "127.0.0.66")
+			w := r.wire(t, "127.0.0.66")
 			clients = append(clients, w.LocalAddr().String())
 			w.say(tt.request)
 			_, _, _ = w.answer("GET") // some break off
@@ -115,7 +115,7 @@ func TestAccessRecords(t *testing.T) {
 			tt := tests[i]
 			t.Run(tt.name, func(t *testing.T) {
 				want := tt.want
-				want.VIP, want.Client, want.In = mode, clients[i], int64(len(tt.request))
+				want.VIP, want.Client, want.In = m.vip, clients[i], int64(len(tt.request))
 				if want.Attempts > 0 {
 					want.Server = "cas1"
 				}

@@ -24,9 +24,9 @@ func reencrypted(tb testing.TB, dir string, array *lab.Array) string {
 // With upstream_tls = "on" casbah encrypts to the servers: forms logins, NTLM
 // and streams work, the servers see HTTPS, and no Front-End-Https is needed.
 func TestReencryption(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
-		r := newRig(t, setup{lab: lab.Options{TLS: true}})
-		c := r.client(mode, "127.0.0.2")
+	modes(t, func(t *testing.T, m mode) {
+		r := newRig(t, setup{mode: m, lab: lab.Options{TLS: true}})
+		c := r.client("127.0.0.2")
 		if a := c.logon("alice", "Secret1"); a.status != http.StatusOK || a.user != "alice" {
 			t.Fatalf("logon: %+v", a)
 		}
@@ -65,7 +65,7 @@ func TestReencryptionVerifies(t *testing.T) {
 			r := newRig(t, setup{lab: lab.Options{TLS: true}, profiles: `"owa"`, extra: soon})
 			r.reload(strings.Replace(r.read(), tt.old, tt.text, 1))
 			r.until("every service is down", func() bool { return !r.anyService(func(st string) bool { return st != "down" }) })
-			if a := r.client("plain", "127.0.0.2").get("/owa/"); a.status != http.StatusServiceUnavailable || a.server != "" {
+			if a := r.client("127.0.0.2").get("/owa/"); a.status != http.StatusServiceUnavailable || a.server != "" {
 				t.Errorf("status %d by %q; want 503 by casbah", a.status, a.server)
 			}
 			if got := r.node.Status().Pools[0].Servers[0].Services[0].ProbeError; !strings.Contains(got, tt.want) {

@@ -32,100 +32,105 @@ func vipText(name, listen string) string {
 // What cannot be put in force changes nothing, and says why: as an error, in the
 // status and as an event.
 func TestReloadThatIsRefused(t *testing.T) {
-	busy, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer busy.Close()
-	held, free := freeAddress(t), freeAddress(t)
-	server := newRogue(t, nil)
-	r := newRig(t, setup{
-		servers: []string{server.Addr().String()}, profiles: `"calm"`, extra: vipText("held", held) + ownProfiles,
-	})
-	good := r.read()
-	tests := []struct {
-		name, old, text string
-		want            string
-	}{
-		{"syntax", "[[pool]]", "[[pool", "casbah.toml:"},
-		{"unknown-key", "name = \"cas\"", "name = \"cas\"\nalgoritm = \"x\"", "algoritm"}, //nolint:misspell // that is the mistake
-		{"unknown-server", `servers = ["cas1"]`, `servers = ["cas1", "cas9"]`, `"cas9"`},
-		{"certificate-gone", "lab.pem", "lost.pem", "lost.pem: no such file or directory"},
-		{"step", "by = \"source_ip\"", "by = \"dest_ip\"", `"dest_ip"`},
-		{"port-in-use", vipText("held", held), vipText("held", held) + vipText("free", free) +
-			vipText("late", busy.Addr().String()), "vip late: listen tcp " + busy.Addr().String() + ": bind: address already in use"},
-		{
-			"moved", vipText("held", held), vipText("other", held),
-			"vip other: listen " + held + ": another VIP, or this one with another type, has the address; remove it there first, reload, and then add it here",
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if !strings.Contains(good, tt.old) {
-				t.Fatalf("the configuration does not hold %q", tt.old)
-			}
-			r.write(strings.Replace(good, tt.old, tt.text, 1))
-			before := r.node.Status()
-			err := r.node.Reload(t.Context())
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Fatalf("Reload() = %v; want an error with %q", err, tt.want)
-			}
-			after := r.node.Status()
-			if !strings.Contains(after.ReloadError, tt.want) || !strings.Contains(after.Events[0].Text, tt.want) || after.Events[0].Kind != "reload" {
-				t.Errorf("status says %q, the newest event %+v; want %q in both", after.ReloadError, after.Events[0], tt.want)
-			}
-			if len(after.VIPs) != len(before.VIPs) || !after.Loaded.Equal(before.Loaded) || !after.Ready {
-				t.Errorf("the refused configuration changed the status: %+v", after)
-			}
-			if a := r.client("plain", "127.0.0.9").do("GET", "/calm/x", ""); a.status != http.StatusOK {
-				t.Errorf("a client gets %d; want the configuration in force", a.status)
-			}
-			if !refuses(free) {
-				t.Error("a listener of the refused configuration is open")
-			}
+	engines(t, func(t *testing.T, m mode) {
+		busy, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer busy.Close()
+		held, free := freeAddress(t), freeAddress(t)
+		server := newRogue(t, nil)
+		r := newRig(t, setup{
+			mode:    m,
+			servers: []string{server.Addr().String()}, profiles: `"calm"`, extra: vipText("held", held) + ownProfiles,
 		})
-	}
-	r.reload(good)
-	if st := r.node.Status(); st.ReloadError != "" || st.Events[0].Text != "configuration reloaded" {
-		t.Errorf("after a reload that works: %q, %+v", st.ReloadError, st.Events[0])
-	}
+		good := r.read()
+		tests := []struct {
+			name, old, text string
+			want            string
+		}{
+			{"syntax", "[[pool]]", "[[pool", "casbah.toml:"},
+			{"unknown-key", "name = \"cas\"", "name = \"cas\"\nalgoritm = \"x\"", "algoritm"}, //nolint:misspell // that is the mistake
+			{"unknown-server", `servers = ["cas1"]`, `servers = ["cas1", "cas9"]`, `"cas9"`},
+			{"certificate-gone", "lab.pem", "lost.pem", "lost.pem: no such file or directory"},
+			{"step", "by = \"source_ip\"", "by = \"dest_ip\"", `"dest_ip"`},
+			{"port-in-use", vipText("held", held), vipText("held", held) + vipText("free", free) +
+				vipText("late", busy.Addr().String()), "vip late: listen tcp " + busy.Addr().String() + ": bind: address already in use"},
+			{
+				"moved", vipText("held", held), vipText("other", held),
+				"vip other: listen " + held + ": another VIP, or this one with another type, has the address; remove it there first, reload, and then add it here",
+			},
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				if !strings.Contains(good, tt.old) {
+					t.Fatalf("the configuration does not hold %q", tt.old)
+				}
+				r.write(strings.Replace(good, tt.old, tt.text, 1))
+				before := r.node.Status()
+				err := r.node.Reload(t.Context())
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Fatalf("Reload() = %v; want an error with %q", err, tt.want)
+				}
+				after := r.node.Status()
+				if !strings.Contains(after.ReloadError, tt.want) || !strings.Contains(after.Events[0].Text, tt.want) || after.Events[0].Kind != "reload" {
+					t.Errorf("status says %q, the newest event %+v; want %q in both", after.ReloadError, after.Events[0], tt.want)
+				}
+				if len(after.VIPs) != len(before.VIPs) || !after.Loaded.Equal(before.Loaded) || !after.Ready {
+					t.Errorf("the refused configuration changed the status: %+v", after)
+				}
+				if a := r.client("127.0.0.9").do("GET", "/calm/x", ""); a.status != http.StatusOK {
+					t.Errorf("a client gets %d; want the configuration in force", a.status)
+				}
+				if !refuses(free) {
+					t.Error("a listener of the refused configuration is open")
+				}
+			})
+		}
+		r.reload(good)
+		if st := r.node.Status(); st.ReloadError != "" || st.Events[0].Text != "configuration reloaded" {
+			t.Errorf("after a reload that works: %q, %+v", st.ReloadError, st.Events[0])
+		}
+	})
 }
 
 func TestReloadAddsAndRemovesVIPs(t *testing.T) {
-	server := newRogue(t, nil)
-	r := newRig(t, setup{servers: []string{server.Addr().String()}, profiles: `"calm"`, extra: ownProfiles})
-	base, addr := r.read(), freeAddress(t)
-	ask := func() int {
-		conn, err := net.Dial("tcp", addr)
-		if err != nil {
-			return 0
+	engines(t, func(t *testing.T, m mode) {
+		server := newRogue(t, nil)
+		r := newRig(t, setup{mode: m, servers: []string{server.Addr().String()}, profiles: `"calm"`, extra: ownProfiles})
+		base, addr := r.read(), freeAddress(t)
+		ask := func() int {
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				return 0
+			}
+			defer conn.Close()
+			status, _ := newWire(nil, conn).ask()
+			return status
 		}
-		defer conn.Close()
-		status, _ := newWire(nil, conn).ask()
-		return status
-	}
-	if !refuses(addr) {
-		t.Fatal("something listens before there is a VIP")
-	}
-	for range 2 { // it can come back
-		r.reload(base + vipText("added", addr))
-		if got := ask(); got != http.StatusOK {
-			t.Fatalf("the added VIP answers %d; want 200", got)
-		}
-		if up, known := r.node.VIPUp("added"); !up || !known {
-			t.Errorf("VIPUp(added) = %v, %v; want true, true", up, known)
-		}
-		r.reload(base)
 		if !refuses(addr) {
-			t.Error("the removed VIP still accepts")
+			t.Fatal("something listens before there is a VIP")
 		}
-		if _, known := r.node.VIPUp("added"); known {
-			t.Error("the removed VIP is still known")
+		for range 2 { // it can come back
+			r.reload(base + vipText("added", addr))
+			if got := ask(); got != http.StatusOK {
+				t.Fatalf("the added VIP answers %d; want 200", got)
+			}
+			if up, known := r.node.VIPUp("added"); !up || !known {
+				t.Errorf("VIPUp(added) = %v, %v; want true, true", up, known)
+			}
+			r.reload(base)
+			if !refuses(addr) {
+				t.Error("the removed VIP still accepts")
+			}
+			if _, known := r.node.VIPUp("added"); known {
+				t.Error("the removed VIP is still known")
+			}
 		}
-	}
-	if got := r.addedRequests(base, addr); got != 2 {
-		t.Errorf("a VIP that comes back counts %d requests; want its 2 from before", got)
-	}
+		if got := r.addedRequests(base, addr); got != 2 {
+			t.Errorf("a VIP that comes back counts %d requests; want its 2 from before", got)
+		}
+	})
 }
 
 // addedRequests returns what the VIP of the test before counts once it is back.
@@ -137,72 +142,78 @@ func (r *rig) addedRequests(base, addr string) uint64 {
 
 // Servers and weights change with the next request; nothing that is open ends.
 func TestReloadChangesServersAndWeights(t *testing.T) {
-	first, second := newRogue(t, nil), newRogue(t, nil)
-	r := newRig(t, setup{
-		servers: []string{first.Addr().String(), second.Addr().String()}, pool: `algorithm = "round_robin"`,
-		profiles: `"autodiscover"`, extra: unprobed("autodiscover"),
-	})
-	both := r.read()
-	// Each on a connection of its own, as a connection keeps its server.
-	spread := func(n int) (a, b int) {
-		const path = "/autodiscover/x"
-		a, b = len(first.asked(path)), len(second.asked(path))
-		for range n {
-			c := r.client("plain", "127.0.0.9")
-			if got := c.do("POST", path, "").status; got != http.StatusOK {
-				t.Fatalf("status %d", got)
+	modes(t, func(t *testing.T, m mode) {
+		first, second := newRogue(t, nil), newRogue(t, nil)
+		r := newRig(t, setup{
+			mode:    m,
+			servers: []string{first.Addr().String(), second.Addr().String()}, pool: `algorithm = "round_robin"`,
+			profiles: `"autodiscover"`, extra: unprobed("autodiscover"),
+		})
+		both := r.read()
+		// Each on a connection of its own, as a connection keeps its server.
+		spread := func(n int) (a, b int) {
+			const path = "/autodiscover/x"
+			a, b = len(first.asked(path)), len(second.asked(path))
+			for range n {
+				c := r.client("127.0.0.9")
+				if got := c.do("POST", path, "").status; got != http.StatusOK {
+					t.Fatalf("status %d", got)
+				}
+				c.CloseIdleConnections()
 			}
-			c.CloseIdleConnections()
+			return len(first.asked(path)) - a, len(second.asked(path)) - b
 		}
-		return len(first.asked(path)) - a, len(second.asked(path)) - b
-	}
-	if a, b := spread(8); a != 4 || b != 4 {
-		t.Errorf("with equal weights the servers got %d and %d of 8; want 4 each", a, b)
-	}
-	name2 := fmt.Sprintf("name = \"cas2\"\naddress = %q\n", second.Addr().String())
-	r.reload(strings.Replace(both, name2, name2+"weight = 300\n", 1))
-	if a, b := spread(8); a != 2 || b != 6 {
-		t.Errorf("with weights 100 and 300 the servers got %d and %d of 8; want 2 and 6", a, b)
-	}
-	r.reload(strings.Replace(strings.Replace(both, "[[server]]\n"+name2, "", 1), `servers = ["cas1", "cas2"]`, `servers = ["cas1"]`, 1))
-	if a, b := spread(4); a != 4 || b != 0 {
-		t.Errorf("without the second server they got %d and %d of 4; want 4 and 0", a, b)
-	}
-	requests := r.node.Status().Pools[0].Servers[0].Requests
-	r.reload(both)
-	r.until("the second server is probed again", func() bool { return !r.anyService(func(st string) bool { return st != "up" }) })
-	if a, b := spread(8); a != 4 || b != 4 {
-		t.Errorf("with both again they got %d and %d of 8; want 4 each", a, b)
-	}
-	if got := r.node.Status().Pools[0].Servers[0].Requests; got != requests+4 {
-		t.Errorf("the first server counts %d requests; want %d: counters go on", got, requests+4)
-	}
+		if a, b := spread(8); a != 4 || b != 4 {
+			t.Errorf("with equal weights the servers got %d and %d of 8; want 4 each", a, b)
+		}
+		name2 := fmt.Sprintf("name = \"cas2\"\naddress = %q\n", second.Addr().String())
+		r.reload(strings.Replace(both, name2, name2+"weight = 300\n", 1))
+		if a, b := spread(8); a != 2 || b != 6 {
+			t.Errorf("with weights 100 and 300 the servers got %d and %d of 8; want 2 and 6", a, b)
+		}
+		r.reload(strings.Replace(strings.Replace(both, "[[server]]\n"+name2, "", 1), `servers = ["cas1", "cas2"]`, `servers = ["cas1"]`, 1))
+		if a, b := spread(4); a != 4 || b != 0 {
+			t.Errorf("without the second server they got %d and %d of 4; want 4 and 0", a, b)
+		}
+		requests := r.node.Status().Pools[0].Servers[0].Requests
+		r.reload(both)
+		r.until("the second server is probed again", func() bool { return !r.anyService(func(st string) bool { return st != "up" }) })
+		if a, b := spread(8); a != 4 || b != 4 {
+			t.Errorf("with both again they got %d and %d of 8; want 4 each", a, b)
+		}
+		if got := r.node.Status().Pools[0].Servers[0].Requests; got != requests+4 {
+			t.Errorf("the first server counts %d requests; want %d: counters go on", got, requests+4)
+		}
+	})
 }
 
 // New handshakes see the new certificate; a connection from before goes on.
 func TestReloadChangesTheCertificate(t *testing.T) {
-	server := newRogue(t, nil)
-	r := newRig(t, setup{servers: []string{server.Addr().String()}, profiles: `"calm"`, extra: ownProfiles})
-	old := r.wire(t, "tls", "127.0.0.9")
-	if status, err := old.ask(); status != http.StatusOK {
-		t.Fatalf("before: %d, %v", status, err)
-	}
-	oldCert, oldKey := strings.TrimSuffix(r.conf, "casbah.toml")+"lab.pem", strings.TrimSuffix(r.conf, "casbah.toml")+"lab.key"
-	cert, key, err := lab.Certificate(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.reload(strings.NewReplacer(oldCert, cert, oldKey, key).Replace(r.read()))
-	r.trust(cert) // and no other
-	fresh := r.wire(t, "tls", "127.0.0.9")
-	if bytes.Equal(peerCertificate(fresh), peerCertificate(old)) {
-		t.Error("a new handshake sees the old certificate")
-	}
-	for name, w := range map[string]*wire{"old": old, "new": fresh} {
-		if status, err := w.ask(); status != http.StatusOK {
-			t.Errorf("the %s connection gets %d, %v; want 200", name, status, err)
+	engines(t, func(t *testing.T, m mode) {
+		m.vip = "tls"
+		server := newRogue(t, nil)
+		r := newRig(t, setup{mode: m, servers: []string{server.Addr().String()}, profiles: `"calm"`, extra: ownProfiles})
+		old := r.wire(t, "127.0.0.9")
+		if status, err := old.ask(); status != http.StatusOK {
+			t.Fatalf("before: %d, %v", status, err)
 		}
-	}
+		oldCert, oldKey := strings.TrimSuffix(r.conf, "casbah.toml")+"lab.pem", strings.TrimSuffix(r.conf, "casbah.toml")+"lab.key"
+		cert, key, err := lab.Certificate(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.reload(strings.NewReplacer(oldCert, cert, oldKey, key).Replace(r.read()))
+		r.roots = trusting(t, cert) // and no other
+		fresh := r.wire(t, "127.0.0.9")
+		if bytes.Equal(peerCertificate(fresh), peerCertificate(old)) {
+			t.Error("a new handshake sees the old certificate")
+		}
+		for name, w := range map[string]*wire{"old": old, "new": fresh} {
+			if status, err := w.ask(); status != http.StatusOK {
+				t.Errorf("the %s connection gets %d, %v; want 200", name, status, err)
+			}
+		}
+	})
 }
 
 func peerCertificate(w *wire) []byte {
@@ -211,10 +222,10 @@ func peerCertificate(w *wire) []byte {
 
 // A reload, and one that removes the VIP, leave open what is open.
 func TestReloadKeepsConnections(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
+	modes(t, func(t *testing.T, m mode) {
 		s, server := newStream(t)
-		r := newRig(t, setup{servers: []string{server.Addr().String()}, profiles: `"calm"`, extra: ownProfiles})
-		kept, reader := r.wire(t, mode, "127.0.0.9"), r.wire(t, mode, "127.0.0.10")
+		r := newRig(t, setup{mode: m, servers: []string{server.Addr().String()}, profiles: `"calm"`, extra: ownProfiles})
+		kept, reader := r.wire(t, "127.0.0.9"), r.wire(t, "127.0.0.10")
 		if status, err := kept.ask(); status != http.StatusOK {
 			t.Fatalf("before: %d, %v", status, err)
 		}
@@ -224,7 +235,7 @@ func TestReloadKeepsConnections(t *testing.T) {
 		base := r.read()
 		for _, text := range []string{
 			strings.Replace(base, "name = \"cas\"\n", "name = \"cas\"\nalgorithm = \"round_robin\"\n", 1),
-			regexp.MustCompile(`(?s)\[\[vip\]\]\nname = "`+mode+`".*?\n(\[\[vip\]\]|\[profile)`).ReplaceAllString(base, "$1"),
+			withoutVIP(base, m.vip),
 		} {
 			r.reload(text)
 			if status, err := kept.ask(); status != http.StatusOK {
@@ -239,45 +250,54 @@ func TestReloadKeepsConnections(t *testing.T) {
 	})
 }
 
+// withoutVIP removes the VIP of that name from a configuration.
+func withoutVIP(text, name string) string {
+	return regexp.MustCompile(`(?s)\[\[vip\]\]\nname = "`+name+`".*?\n(\[\[vip\]\]|\[profile|\z)`).ReplaceAllString(text, "$1")
+}
+
 // Bindings survive: the session goes on where it lives, whatever the algorithm
 // would choose now.
 func TestReloadKeepsBindings(t *testing.T) {
-	r := newRig(t, setup{})
-	c := r.client("tls", "127.0.0.2")
-	c.logon("alice", "Secret1")
-	first, base := one(t, c.pages(2)), r.read()
-	for _, pool := range []string{`algorithm = "round_robin"`, `algorithm = "random_two"`, `algorithm = "source_hash"`} {
-		r.reload(strings.Replace(base, "[[pool]]\n", "[[pool]]\n"+pool+"\n", 1))
-		c.CloseIdleConnections()
-		if got := one(t, c.pages(2)); got != first {
-			t.Errorf("with %s pages come from %s; want %s", pool, got, first)
+	modes(t, func(t *testing.T, m mode) {
+		r := newRig(t, setup{mode: m})
+		c := r.client("127.0.0.2")
+		c.logon("alice", "Secret1")
+		first, base := one(t, c.pages(2)), r.read()
+		for _, pool := range []string{`algorithm = "round_robin"`, `algorithm = "random_two"`, `algorithm = "source_hash"`} {
+			r.reload(strings.Replace(base, "[[pool]]\n", "[[pool]]\n"+pool+"\n", 1))
+			c.CloseIdleConnections()
+			if got := one(t, c.pages(2)); got != first {
+				t.Errorf("with %s pages come from %s; want %s", pool, got, first)
+			}
 		}
-	}
-	if n := r.vipStatus("tls").Requests; n < 8 {
-		t.Errorf("%d requests are counted; want those from before the reloads as well", n)
-	}
+		if n := r.vipStatus(m.vip).Requests; n < 8 {
+			t.Errorf("%d requests are counted; want those from before the reloads as well", n)
+		}
+	})
 }
 
 // A client of a server that the new configuration does not have is served by
 // another one.
 func TestReloadWithoutTheServerOfAClient(t *testing.T) {
-	first, second := newRogue(t, nil), newRogue(t, nil)
-	r := newRig(t, setup{servers: []string{first.Addr().String(), second.Addr().String()}, profiles: `"calm"`, extra: ownProfiles})
-	c := r.client("plain", "127.0.0.9")
-	c.do("GET", "/calm/x", "")
-	gone, left := first, second
-	if len(second.asked("/calm/x")) > 0 {
-		gone, left = second, first
-	}
-	r.reload(withoutServer(r.read(), gone.Addr().String()))
-	for range 3 { // also on the connection that it has
-		if a := c.do("GET", "/calm/x", ""); a.status != http.StatusOK {
-			t.Fatalf("status %d; want 200", a.status)
+	modes(t, func(t *testing.T, m mode) {
+		first, second := newRogue(t, nil), newRogue(t, nil)
+		r := newRig(t, setup{mode: m, servers: []string{first.Addr().String(), second.Addr().String()}, profiles: `"calm"`, extra: ownProfiles})
+		c := r.client("127.0.0.9")
+		c.do("GET", "/calm/x", "")
+		gone, left := first, second
+		if len(second.asked("/calm/x")) > 0 {
+			gone, left = second, first
 		}
-	}
-	if a, b := len(gone.asked("/calm/x")), len(left.asked("/calm/x")); a != 1 || b != 3 {
-		t.Errorf("the removed server was asked %d times, the other %d times; want 1 and 3", a, b)
-	}
+		r.reload(withoutServer(r.read(), gone.Addr().String()))
+		for range 3 { // also on the connection that it has
+			if a := c.do("GET", "/calm/x", ""); a.status != http.StatusOK {
+				t.Fatalf("status %d; want 200", a.status)
+			}
+		}
+		if a, b := len(gone.asked("/calm/x")), len(left.asked("/calm/x")); a != 1 || b != 3 {
+			t.Errorf("the removed server was asked %d times, the other %d times; want 1 and 3", a, b)
+		}
+	})
 }
 
 // withoutServer removes the server of that address from a configuration.
@@ -291,49 +311,51 @@ func withoutServer(text, address string) string {
 
 // SIGHUP to the real program.
 func TestReloadBySignal(t *testing.T) {
-	first, second := newRogue(t, nil), newRogue(t, nil)
-	d := startDaemon(t, first.Addr().String(), "", "")
-	kept := d.wire()
-	if status, err := kept.ask(); status != http.StatusOK {
-		t.Fatalf("before: %d, %v", status, err)
-	}
-	good, err := os.ReadFile(d.conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	d.edit(`pool = "cas"`, `pool = "lost"`)
-	d.signal(syscall.SIGHUP)
-	d.until("the API tells the mistake", func() bool {
-		return strings.Contains(d.status().ReloadError, `pool: want the name of a pool (cas), got "lost"`)
-	})
-	// The API may tell it first.
-	d.until("the log tells it too", func() bool { return strings.Contains(d.log.String(), "the configuration in force stays") })
-	if status, err := d.wire().ask(); status != http.StatusOK {
-		t.Errorf("after a refused reload: %d, %v; want 200", status, err)
-	}
-
-	d.write(string(good))
-	d.edit(first.Addr().String(), second.Addr().String())
-	d.signal(syscall.SIGHUP)
-	d.until("the reload is done", func() bool { return strings.Contains(d.log.String(), "configuration reloaded") })
-	if got := d.status().ReloadError; got != "" {
-		t.Errorf("the API still tells %q", got)
-	}
-	before := len(second.asked("/calm/x"))
-	for name, w := range map[string]*wire{"kept": kept, "new": d.wire()} {
-		if status, err := w.ask(); status != http.StatusOK {
-			t.Errorf("the %s connection gets %d, %v; want 200", name, status, err)
+	modes(t, func(t *testing.T, m mode) {
+		first, second := newRogue(t, nil), newRogue(t, nil)
+		d := startDaemon(t, m, first.Addr().String(), "")
+		kept := d.wire()
+		if status, err := kept.ask(); status != http.StatusOK {
+			t.Fatalf("before: %d, %v", status, err)
 		}
-	}
-	if got := len(second.asked("/calm/x")) - before; got != 2 {
-		t.Errorf("the new address was asked %d times; want 2", got)
-	}
-	if st := d.status(); st.VIPs[0].Requests != 4 {
-		t.Errorf("%d requests are counted; want 4: counters go on", st.VIPs[0].Requests)
-	}
-	d.signal(syscall.SIGTERM)
-	if code := d.exits(); code != 0 {
-		t.Errorf("exit code %d; want 0", code)
-	}
+		good, err := os.ReadFile(d.conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		d.edit(`pool = "cas"`, `pool = "lost"`)
+		d.signal(syscall.SIGHUP)
+		d.until("the API tells the mistake", func() bool {
+			return strings.Contains(d.status().ReloadError, `pool: want the name of a pool (cas), got "lost"`)
+		})
+		// The API may tell it first.
+		d.until("the log tells it too", func() bool { return strings.Contains(d.log.String(), "the configuration in force stays") })
+		if status, err := d.wire().ask(); status != http.StatusOK {
+			t.Errorf("after a refused reload: %d, %v; want 200", status, err)
+		}
+
+		d.write(string(good))
+		d.edit(first.Addr().String(), second.Addr().String())
+		d.signal(syscall.SIGHUP)
+		d.until("the reload is done", func() bool { return strings.Contains(d.log.String(), "configuration reloaded") })
+		if got := d.status().ReloadError; got != "" {
+			t.Errorf("the API still tells %q", got)
+		}
+		before := len(second.asked("/calm/x"))
+		for name, w := range map[string]*wire{"kept": kept, "new": d.wire()} {
+			if status, err := w.ask(); status != http.StatusOK {
+				t.Errorf("the %s connection gets %d, %v; want 200", name, status, err)
+			}
+		}
+		if got := len(second.asked("/calm/x")) - before; got != 2 {
+			t.Errorf("the new address was asked %d times; want 2", got)
+		}
+		if st := d.status(); st.VIPs[0].Requests != 4 {
+			t.Errorf("%d requests are counted; want 4: counters go on", st.VIPs[0].Requests)
+		}
+		d.signal(syscall.SIGTERM)
+		if code := d.exits(); code != 0 {
+			t.Errorf("exit code %d; want 0", code)
+		}
+	})
 }

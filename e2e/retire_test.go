@@ -8,30 +8,29 @@ import (
 // A connection of a VIP that a reload takes away gets one more answer, and is
 // closed behind it.
 func TestRetiredVIPClosesItsConnections(t *testing.T) {
-	r := newRig(t, setup{})
-	c := r.client("plain", "127.0.0.2")
-	c.CheckRedirect = noRedirect
-	if a := c.get("/owa/"); a.header.Get("Connection") != "" {
-		t.Fatalf("before: Connection: %s; want none", a.header.Get("Connection"))
-	}
-	text := r.read()
-	before, rest, _ := strings.Cut(text, "[[vip]]\nname = \"plain\"")
-	_, after, found := strings.Cut(rest, "[[vip]]")
-	if !found {
-		t.Fatal("the rig's file has no second VIP")
-	}
-	r.reload(before + "[[vip]]" + after)
-	resp, err := c.Get(c.base + "/owa/")
-	if err != nil {
-		t.Fatalf("the open connection: %v", err)
-	}
-	_ = resp.Body.Close()
-	if !resp.Close {
-		t.Fatal("the open connection stays open; want an answer that closes it")
-	}
-	if _, err := c.Get(c.base + "/owa/"); err == nil { //nolint:bodyclose // it must fail
-		t.Error("a new connection to the retired VIP was answered")
-	}
+	modes(t, func(t *testing.T, m mode) {
+		r := newRig(t, setup{mode: m})
+		c := r.client("127.0.0.2")
+		c.CheckRedirect = noRedirect
+		if a := c.get("/owa/"); a.header.Get("Connection") != "" {
+			t.Fatalf("before: Connection: %s; want none", a.header.Get("Connection"))
+		}
+		r.reload(withoutVIP(r.read(), m.vip))
+		if r.node.Addrs(m.vip) != nil {
+			t.Fatal("the VIP is still there")
+		}
+		resp, err := c.Get(c.base + "/owa/")
+		if err != nil {
+			t.Fatalf("the open connection: %v", err)
+		}
+		_ = resp.Body.Close()
+		if !resp.Close {
+			t.Fatal("the open connection stays open; want an answer that closes it")
+		}
+		if _, err := c.Get(c.base + "/owa/"); err == nil { //nolint:bodyclose // it must fail
+			t.Error("a new connection to the retired VIP was answered")
+		}
+	})
 }
 
 // A server that a reload takes away and a later one brings back is probed

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -25,6 +26,7 @@ import (
 // sockets on loopback.
 type rig struct {
 	t     testing.TB
+	mode  mode
 	array *lab.Array
 	node  *node.Node
 	stop  func() // stops the node; again does nothing
@@ -37,6 +39,7 @@ type rig struct {
 // setup says what a rig looks like. The zero value is three CAS behind the
 // exchange2010 profiles.
 type setup struct {
+	mode     mode
 	lab      lab.Options // with TLS, casbah re-encrypts to the servers and verifies them
 	vip      string      // more keys of both VIPs
 	pool     string      // more keys of the pool
@@ -65,9 +68,10 @@ func newRig(tb testing.TB, s setup) *rig {
 	if s.lab.TLS {
 		s.pool += reencrypted(tb, dir, array)
 	}
-	r := &rig{t: tb, array: array, conf: filepath.Join(dir, "casbah.toml")}
+	s.mode.vip = cmp.Or(s.mode.vip, "plain")
+	r := &rig{t: tb, mode: s.mode, array: array, conf: filepath.Join(dir, "casbah.toml")}
 	r.write(r.text(s, dir, cert, key))
-	r.trust(cert)
+	r.roots = trusting(tb, cert)
 	r.start(s)
 	return r
 }
@@ -75,6 +79,7 @@ func newRig(tb testing.TB, s setup) *rig {
 // text is the rig's casbah.toml.
 func (r *rig) text(s setup, dir, cert, key string) string {
 	var b strings.Builder
+	b.WriteString(s.mode.key())
 	fmt.Fprintf(&b, "state_dir = %q\n[log]\naccess = %q\n[admin]\nlisten = \"127.0.0.1:0\"\n", dir, filepath.Join(dir, "access.log"))
 	addresses := s.servers
 	for _, c := range r.array.Servers() {
@@ -99,8 +104,13 @@ func (r *rig) text(s setup, dir, cert, key string) string {
 	vip := "[[vip]]\nname = %q\ntype = %q\nlisten = [\"127.0.0.1:0\"]\nprofiles = [%s]\npool = \"cas\"\n%s\n"
 	fmt.Fprintf(&b, vip, "plain", "http", s.profiles, s.vip)
 	fmt.Fprintf(&b, vip, "tls", "https", s.profiles, s.vip)
-	fmt.Fprintf(&b, "[[vip.certificate]]\ncert = %q\nkey = %q\n%s\n", cert, key, s.extra)
+	b.WriteString(certificate(cert, key) + s.extra + "\n")
 	return b.String()
+}
+
+// certificate is that of the VIP whose table stands before.
+func certificate(cert, key string) string {
+	return fmt.Sprintf("[[vip.certificate]]\ncert = %q\nkey = %q\n", cert, key)
 }
 
 func (r *rig) write(text string) {
@@ -120,16 +130,18 @@ func (r *rig) read() string {
 	return string(text)
 }
 
-func (r *rig) trust(cert string) {
-	r.t.Helper()
+// trusting returns the certificate in a file of the lab as the one to trust.
+func trusting(tb testing.TB, cert string) *x509.CertPool {
+	tb.Helper()
 	pem, err := os.ReadFile(cert)
 	if err != nil {
-		r.t.Fatal(err)
+		tb.Fatal(err)
 	}
-	r.roots = x509.NewCertPool()
-	if !r.roots.AppendCertsFromPEM(pem) {
-		r.t.Fatal("no certificate in the lab's file")
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		tb.Fatal("no certificate in the lab's file")
 	}
+	return roots
 }
 
 // start starts the node and waits until every service has been probed.
@@ -195,9 +207,16 @@ type client struct {
 	t    testing.TB
 }
 
-// client returns a client of the plain or TLS VIP that comes from source, a
-// loopback address.
-func (r *rig) client(mode, source string) *client {
+// at returns r for questions to the other VIP: plain or tls.
+func (r *rig) at(vip string) *rig {
+	q := *r
+	q.mode.vip = vip
+	return &q
+}
+
+// client returns a client of the rig's VIP that comes from source, a loopback
+// address.
+func (r *rig) client(source string) *client {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}}
 	tr := &http.Transport{
 		DialContext:     dialer.DialContext,
@@ -205,16 +224,8 @@ func (r *rig) client(mode, source string) *client {
 	}
 	r.t.Cleanup(tr.CloseIdleConnections)
 	c := &client{Client: &http.Client{Transport: tr, Jar: newJar()}, base: "http://" + r.plain, t: r.t}
-	if mode == "tls" {
+	if r.mode.vip == "tls" {
 		c.base = "https://" + r.tls
 	}
 	return c
-}
-
-// modes runs f in front of the plain and of the TLS VIP.
-func modes(t *testing.T, f func(t *testing.T, mode string)) {
-	t.Helper()
-	for _, mode := range []string{"plain", "tls"} {
-		t.Run(mode, func(t *testing.T) { f(t, mode) })
-	}
 }

@@ -33,6 +33,12 @@ func newRogue(tb testing.TB, acts map[string]act) *rogue {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return newRogueOn(tb, ln, acts)
+}
+
+// newRogueOn is newRogue with a listener of the caller's.
+func newRogueOn(tb testing.TB, ln net.Listener, acts map[string]act) *rogue {
+	tb.Helper()
 	g := &rogue{Listener: ln, acts: acts, conns: make(map[net.Conn]bool)}
 	g.work.Go(g.run)
 	tb.Cleanup(g.stop)

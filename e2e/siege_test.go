@@ -27,7 +27,7 @@ response_timeout = "400ms"
 idle_timeout = "600ms"
 chain = [{ by = "source_ip" }]
 [profile.brisk.probe]
-kind = "none"
+` + noProbe + `
 [profile.calm]
 protocol = "http"
 paths = ["/calm"]
@@ -35,46 +35,48 @@ methods = ["GET", "HEAD", "POST"]
 header_timeout = "400ms"
 chain = [{ by = "source_ip" }]
 [profile.calm.probe]
-kind = "none"
+` + noProbe + `
 [profile.owa]
 header_timeout = "400ms"
 [profile.owa.probe]
-kind = "none"
-`
+` + noProbe
 
 // siege is casbah between rogues and hostile clients, with an honest client
 // beside them that must not notice.
 type siege struct {
 	*rig
 	server *rogue
-	mode   string
 	served atomic.Int64 // answers that the honest client got
 }
 
-// besiege runs f in both modes. The honest client works from begin to end, and
-// nothing may be left when the hostile ones have gone.
+// besiege runs f in every mode.
 func besiege(t *testing.T, acts map[string]act, f func(t *testing.T, s *siege)) {
 	t.Helper()
-	modes(t, func(t *testing.T, mode string) {
-		server := newRogue(t, acts)
-		s := &siege{server: server, mode: mode}
-		s.rig = newRig(t, setup{servers: []string{server.Addr().String()}, profiles: `"brisk", "calm", "owa"`, extra: ownProfiles})
-		ctx, leave := context.WithCancel(t.Context())
-		var honest sync.WaitGroup
-		honest.Go(func() { s.neighbour(ctx) })
-		t.Run("attack", func(t *testing.T) { f(t, s) })
-		before := s.served.Load()
-		s.until("the honest client is served again", func() bool { return s.served.Load() > before })
-		leave()
-		honest.Wait()
-		s.until("no connection is open", func() bool { return s.node.Status().Connections == 0 })
-	})
+	modes(t, func(t *testing.T, m mode) { lay(t, m, acts, f) })
+}
+
+// lay runs f in a siege. The honest client works from begin to end, and nothing
+// may be left when the hostile ones have gone.
+func lay(t *testing.T, m mode, acts map[string]act, f func(t *testing.T, s *siege)) {
+	t.Helper()
+	server := newRogue(t, acts)
+	s := &siege{server: server}
+	s.rig = newRig(t, setup{mode: m, servers: []string{server.Addr().String()}, profiles: `"brisk", "calm", "owa"`, extra: ownProfiles})
+	ctx, leave := context.WithCancel(t.Context())
+	var honest sync.WaitGroup
+	honest.Go(func() { s.neighbour(ctx) })
+	t.Run("attack", func(t *testing.T) { f(t, s) })
+	before := s.served.Load()
+	s.until("the honest client is served again", func() bool { return s.served.Load() > before })
+	leave()
+	honest.Wait()
+	s.until("no connection is open", func() bool { return s.node.Status().Connections == 0 })
 }
 
 // neighbour asks one thing after the other, each on a connection that it keeps
 // for a few requests, until ctx ends.
 func (s *siege) neighbour(ctx context.Context) {
-	c := s.client(s.mode, "127.0.0.77")
+	c := s.client("127.0.0.77")
 	defer c.CloseIdleConnections()
 	pace := time.NewTicker(time.Millisecond)
 	defer pace.Stop()
@@ -92,7 +94,7 @@ func (s *siege) neighbour(ctx context.Context) {
 }
 
 // vip returns the counters of the VIP that the siege is about.
-func (s *siege) vip() node.VIPStatus { return s.vipStatus(s.mode) }
+func (s *siege) vip() node.VIPStatus { return s.vipStatus(s.mode.vip) }
 
 // counts fails unless f makes the VIP refuse once for that reason, and for no
 // other.
@@ -116,7 +118,7 @@ func (s *siege) counts(t *testing.T, cause string, f func()) {
 // behind casbah, and ends the connection.
 func (s *siege) refused(t *testing.T, text string, status int) {
 	t.Helper()
-	w := s.wire(t, s.mode, "127.0.0.66")
+	w := s.wire(t, "127.0.0.66")
 	w.say(text)
 	resp, body := w.response("GET")
 	if resp.StatusCode != status || !resp.Close {

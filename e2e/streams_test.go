@@ -17,9 +17,9 @@ const outData = "RPC_OUT_DATA /rpc/rpcproxy.dll?mbx.lab.test:6001 HTTP/1.1\r\n" 
 // The OUT channel of RPC over HTTP: a request of 76 octets, a response that
 // declares 1 GiB and trickles. Its first octet comes at once.
 func TestOutChannelAnswersAtOnce(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
-		r := newRig(t, setup{lab: lab.Options{AnonymousRPC: true}})
-		w := r.wire(t, mode, "127.0.0.2")
+	modes(t, func(t *testing.T, m mode) {
+		r := newRig(t, setup{mode: m, lab: lab.Options{AnonymousRPC: true}})
+		w := r.wire(t, "127.0.0.2")
 		a1 := lab.ConnA1(lab.Cookie{1}, lab.Cookie{2})
 		if len(a1) != 76 {
 			t.Fatalf("CONN/A1 has %d octets; want 76", len(a1))
@@ -38,12 +38,14 @@ func TestOutChannelAnswersAtOnce(t *testing.T) {
 // An OUT channel whose request declares 1 GiB and sends 76 octets of it is
 // answered all the same.
 func TestOutChannelWithDeclaredGigabyte(t *testing.T) {
-	r := newRig(t, setup{lab: lab.Options{AnonymousRPC: true}})
-	w := r.wire(t, "plain", "127.0.0.2")
-	w.sayf(outData+"%s", 1<<30, lab.ConnA1(lab.Cookie{1}, lab.Cookie{2}))
-	w.want("HTTP/1.1 200 Success\r\n")
-	w.head()
-	w.hear(28)
+	modes(t, func(t *testing.T, m mode) {
+		r := newRig(t, setup{mode: m, lab: lab.Options{AnonymousRPC: true}})
+		w := r.wire(t, "127.0.0.2")
+		w.sayf(outData+"%s", 1<<30, lab.ConnA1(lab.Cookie{1}, lab.Cookie{2}))
+		w.want("HTTP/1.1 200 Success\r\n")
+		w.head()
+		w.hear(28)
+	})
 }
 
 // Names, their case, their order and odd spacing stay as they are on the wire,
@@ -54,9 +56,9 @@ func TestHeadsKeepTheirSpelling(t *testing.T) {
 		"a-second: 1\r\nA-Second: 2\r\nCookie: b=1; a=2\r\nCookie: c=3\r\nContent-length: 0\r\nX-empty:\r\n"
 	const response = "HTTP/1.1 299 Very  Odd: phrase\r\n" +
 		"x-LOWER: a\r\nSet-Cookie: b=1\r\nSet-cookie: a=2\r\nContent-LENGTH: 2\r\nX-lower:\tB\r\n\r\nhi"
-	modes(t, func(t *testing.T, mode string) {
-		r, s := newStubRig(t, "ews")
-		c := r.wire(t, mode, "127.0.0.2")
+	modes(t, func(t *testing.T, m mode) {
+		r, s := newStubRig(t, m, "ews")
+		c := r.wire(t, "127.0.0.2")
 		c.say(request + "\r\n")
 		server := s.accept()
 		server.want(request)
@@ -71,9 +73,9 @@ func TestHeadsKeepTheirSpelling(t *testing.T) {
 
 // Expect: 100-continue and every 1xx are relayed, and the body waits for them.
 func TestInterimResponses(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
-		r, s := newStubRig(t, "ews")
-		c := r.wire(t, mode, "127.0.0.2")
+	modes(t, func(t *testing.T, m mode) {
+		r, s := newStubRig(t, m, "ews")
+		c := r.wire(t, "127.0.0.2")
 		c.say("POST /EWS/ HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
 		server := s.accept()
 		if head := server.head(); !strings.Contains(head, "Expect: 100-continue\r\n") {
@@ -92,29 +94,31 @@ func TestInterimResponses(t *testing.T) {
 
 // A request of HTTP/1.0 stays one, and its client gets no 1xx.
 func TestInChannelOfHTTP10(t *testing.T) {
-	r, s := newStubRig(t, "outlook_anywhere")
-	c := r.wire(t, "plain", "127.0.0.2")
-	c.say("RPC_IN_DATA /rpc/rpcproxy.dll?mbx:6001 HTTP/1.0\r\nHost: h\r\nContent-Length: 1073741824\r\nConnection: Keep-Alive\r\n\r\nfirst")
-	server := s.accept()
-	server.want("RPC_IN_DATA /rpc/rpcproxy.dll?mbx:6001 HTTP/1.0\r\n")
-	server.head()
-	server.want("first")
-	c.say("second")
-	server.want("second")
-	server.say("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 Success\r\nContent-Length: 5\r\n\r\nthird")
-	c.want("HTTP/1.1 200 Success\r\n")
-	c.head()
-	c.want("third")
-	c.say("fourth")
-	server.want("fourth")
+	modes(t, func(t *testing.T, m mode) {
+		r, s := newStubRig(t, m, "outlook_anywhere")
+		c := r.wire(t, "127.0.0.2")
+		c.say("RPC_IN_DATA /rpc/rpcproxy.dll?mbx:6001 HTTP/1.0\r\nHost: h\r\nContent-Length: 1073741824\r\nConnection: Keep-Alive\r\n\r\nfirst")
+		server := s.accept()
+		server.want("RPC_IN_DATA /rpc/rpcproxy.dll?mbx:6001 HTTP/1.0\r\n")
+		server.head()
+		server.want("first")
+		c.say("second")
+		server.want("second")
+		server.say("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 Success\r\nContent-Length: 5\r\n\r\nthird")
+		c.want("HTTP/1.1 200 Success\r\n")
+		c.head()
+		c.want("third")
+		c.say("fourth")
+		server.want("fourth")
+	})
 }
 
 // A response may begin, and end, while the request still flows; the connection
 // then takes the next request.
 func TestResponseOvertakesTheRequest(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
-		r, s := newStubRig(t, "ews")
-		c := r.wire(t, mode, "127.0.0.2")
+	modes(t, func(t *testing.T, m mode) {
+		r, s := newStubRig(t, m, "ews")
+		c := r.wire(t, "127.0.0.2")
 		c.say("POST /EWS/1 HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345")
 		server := s.accept()
 		server.head()
@@ -137,14 +141,14 @@ func TestResponseOvertakesTheRequest(t *testing.T) {
 
 // Pipelined requests are answered in their order, whichever server is slow.
 func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
-		r := newRig(t, setup{pool: `algorithm = "round_robin"`})
+	modes(t, func(t *testing.T, m mode) {
+		r := newRig(t, setup{mode: m, pool: `algorithm = "round_robin"`})
 		for _, cas := range r.array.Servers()[:2] { // the third is ready first
 			if err := cas.Fault("autodiscover", lab.Slow(shortWhile)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		w := r.wire(t, mode, "127.0.0.2")
+		w := r.wire(t, "127.0.0.2")
 		asked := []struct {
 			path, body string
 			status     int
@@ -170,28 +174,30 @@ func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 // Of pipelined requests the second leaves when the first has been answered:
 // the server could take them for one, or answer the wrong one.
 func TestPipelinedRequestsLeaveOneByOne(t *testing.T) {
-	r, s := newStubRig(t, "ews")
-	c := r.wire(t, "plain", "127.0.0.2")
-	const request = "GET /EWS/%d HTTP/1.1\r\nHost: h\r\n\r\n"
-	c.sayf(request+request+request, 1, 2, 3)
-	server := s.accept()
-	for i := 1; i <= 3; i++ {
-		server.want(fmt.Sprintf("GET /EWS/%d HTTP/1.1\r\n", i))
-		server.head()
-		server.quiet("the request before is not answered")
-		server.say("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + fmt.Sprint(i))
-		if _, body := c.response("GET"); body != fmt.Sprint(i) {
-			t.Errorf("answer %q; want %d", body, i)
+	modes(t, func(t *testing.T, m mode) {
+		r, s := newStubRig(t, m, "ews")
+		c := r.wire(t, "127.0.0.2")
+		const request = "GET /EWS/%d HTTP/1.1\r\nHost: h\r\n\r\n"
+		c.sayf(request+request+request, 1, 2, 3)
+		server := s.accept()
+		for i := 1; i <= 3; i++ {
+			server.want(fmt.Sprintf("GET /EWS/%d HTTP/1.1\r\n", i))
+			server.head()
+			server.quiet("the request before is not answered")
+			server.say("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + fmt.Sprint(i))
+			if _, body := c.response("GET"); body != fmt.Sprint(i) {
+				t.Errorf("answer %q; want %d", body, i)
+			}
 		}
-	}
+	})
 }
 
 // A chunk reaches the server before the next one is sent, and the other way
 // round; the chunk framing is the sender's.
 func TestChunksStream(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
-		r, s := newStubRig(t, "ews")
-		c := r.wire(t, mode, "127.0.0.2")
+	modes(t, func(t *testing.T, m mode) {
+		r, s := newStubRig(t, m, "ews")
+		c := r.wire(t, "127.0.0.2")
 		c.say("POST /EWS/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
 		server := s.accept()
 		server.head()
@@ -212,9 +218,9 @@ func TestChunksStream(t *testing.T) {
 
 // An ActiveSync Ping hangs until there is mail.
 func TestPingAnswersWhenMailComes(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
-		r := newRig(t, setup{})
-		c := r.client(mode, "127.0.0.2")
+	modes(t, func(t *testing.T, m mode) {
+		r := newRig(t, setup{mode: m})
+		c := r.client("127.0.0.2")
 		const sync, ping = "/Microsoft-Server-ActiveSync?Cmd=Sync&User=alice&DeviceId=d1", "/Microsoft-Server-ActiveSync?Cmd=Ping&User=alice&DeviceId=d1"
 		auth := basicAuth("alice", "Secret1")
 		home := c.do("POST", sync, "", "Authorization", auth)
@@ -251,9 +257,9 @@ func TestPingAnswersWhenMailComes(t *testing.T) {
 
 // Streaming events of EWS arrive one by one: each before the next one happens.
 func TestStreamingEventsArriveOneByOne(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
-		r := newRig(t, setup{})
-		w := r.wire(t, mode, "127.0.0.2")
+	modes(t, func(t *testing.T, m mode) {
+		r := newRig(t, setup{mode: m})
+		w := r.wire(t, "127.0.0.2")
 		logon(w, "/EWS/Exchange.asmx", "alice", "Secret1")
 		const body = "<soap:Body><m:GetStreamingEvents><Interval>1h</Interval></m:GetStreamingEvents></soap:Body>"
 		w.sayf("POST /EWS/Exchange.asmx HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
@@ -288,9 +294,9 @@ func readTo(tb testing.TB, body io.Reader, text string) {
 
 // A 101 for a websocket on owa makes a tunnel, and its ends travel too.
 func TestWebSocketTunnel(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
-		r, s := newStubRig(t, "owa")
-		c := r.wire(t, mode, "127.0.0.2")
+	modes(t, func(t *testing.T, m mode) {
+		r, s := newStubRig(t, m, "owa")
+		c := r.wire(t, "127.0.0.2")
 		c.say("GET /owa/notify HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n")
 		server := s.accept()
 		if head := server.head(); !strings.Contains(head, "Upgrade: websocket\r\n") || !strings.Contains(head, "Connection: keep-alive, Upgrade\r\n") {
@@ -320,31 +326,33 @@ func TestOtherUpgradesAreRemoved(t *testing.T) {
 		{"websocket-elsewhere", "ews", "/EWS/", "websocket"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, s := newStubRig(t, tt.profile)
-			c := r.wire(t, "plain", "127.0.0.2")
-			c.sayf("GET %s HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings, keep-alive\r\nUpgrade: %s\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
-				tt.path, tt.upgrade)
-			server := s.accept()
-			head := server.head()
-			for _, gone := range []string{"Upgrade", "HTTP2-Settings", "h2c", "websocket"} {
-				if strings.Contains(head, gone) {
-					t.Errorf("the server sees %q in %q", gone, head)
+			modes(t, func(t *testing.T, m mode) {
+				r, s := newStubRig(t, m, tt.profile)
+				c := r.wire(t, "127.0.0.2")
+				c.sayf("GET %s HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings, keep-alive\r\nUpgrade: %s\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+					tt.path, tt.upgrade)
+				server := s.accept()
+				head := server.head()
+				for _, gone := range []string{"Upgrade", "HTTP2-Settings", "h2c", "websocket"} {
+					if strings.Contains(head, gone) {
+						t.Errorf("the server sees %q in %q", gone, head)
+					}
 				}
-			}
-			// A server that switches unasked speaks no HTTP that anybody expects.
-			server.say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
-			if resp, _ := c.response("GET"); resp.StatusCode != http.StatusBadGateway {
-				t.Errorf("status %d; want 502", resp.StatusCode)
-			}
+				// A server that switches unasked speaks no HTTP that anybody expects.
+				server.say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
+				if resp, _ := c.response("GET"); resp.StatusCode != http.StatusBadGateway {
+					t.Errorf("status %d; want 502", resp.StatusCode)
+				}
+			})
 		})
 	}
 }
 
 // BITS fetches the offline address book in ranges.
 func TestOABRange(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
-		r := newRig(t, setup{lab: lab.Options{OABBytes: 300_000}})
-		c := r.client(mode, "127.0.0.2")
+	modes(t, func(t *testing.T, m mode) {
+		r := newRig(t, setup{mode: m, lab: lab.Options{OABBytes: 300_000}})
+		c := r.client("127.0.0.2")
 		const path = "/OAB/" + lab.OABID + "/f2b0a3b6-data-1.lzx"
 		auth := basicAuth("alice", "Secret1")
 		whole := c.do("GET", path, "", "Authorization", auth)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -32,10 +33,10 @@ func newWire(tb testing.TB, conn net.Conn) *wire { //nolint:thelper // tb may be
 	return &wire{Conn: conn, in: bufio.NewReader(conn), t: tb}
 }
 
-// wire connects to the plain or TLS VIP from source, a loopback address.
-func (r *rig) wire(tb testing.TB, mode, source string) *wire {
+// wire connects to the rig's VIP from source, a loopback address.
+func (r *rig) wire(tb testing.TB, source string) *wire {
 	tb.Helper()
-	conn, err := r.connect(mode, source)
+	conn, err := r.connect(source)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -45,12 +46,20 @@ func (r *rig) wire(tb testing.TB, mode, source string) *wire {
 }
 
 // connect opens a client connection.
-func (r *rig) connect(mode, source string) (net.Conn, error) {
+func (r *rig) connect(source string) (net.Conn, error) {
 	d := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}, Timeout: patience}
-	if mode == "tls" {
-		return tls.DialWithDialer(d, "tcp", r.tls, &tls.Config{RootCAs: r.roots, ServerName: "localhost"})
+	if r.mode.vip == "tls" {
+		return dial(d, r.tls, r.roots)
 	}
-	return d.Dial("tcp", r.plain)
+	return dial(d, r.plain, nil)
+}
+
+// dial connects to addr, by TLS if there are roots to trust.
+func dial(d *net.Dialer, addr string, roots *x509.CertPool) (net.Conn, error) {
+	if roots == nil {
+		return d.Dial("tcp", addr)
+	}
+	return tls.DialWithDialer(d, "tcp", addr, &tls.Config{RootCAs: roots, ServerName: "localhost"})
 }
 
 // within gives the connection that long for all that follows.
@@ -176,17 +185,21 @@ func (s *stub) accept() *wire {
 	return w
 }
 
+// noProbe is a probe that asks nothing. The first one comes within a tenth of
+// the interval, which is what a rig waits for.
+const noProbe = "kind = \"none\"\ninterval = \"200ms\"\ntimeout = \"100ms\"\n"
+
 // unprobed is configuration by which services are up without a probe.
 func unprobed(profiles ...string) string {
 	var b strings.Builder
 	for _, p := range profiles {
-		fmt.Fprintf(&b, "[profile.%s.probe]\nkind = \"none\"\n", p)
+		fmt.Fprintf(&b, "[profile.%s.probe]\n%s", p, noProbe)
 	}
 	return b.String()
 }
 
 // newStubRig returns casbah with those profiles in front of one stub.
-func newStubRig(tb testing.TB, profiles ...string) (*rig, *stub) {
+func newStubRig(tb testing.TB, m mode, profiles ...string) (*rig, *stub) {
 	tb.Helper()
 	s := newStub(tb)
 	quoted := make([]string, len(profiles))
@@ -194,7 +207,7 @@ func newStubRig(tb testing.TB, profiles ...string) (*rig, *stub) {
 		quoted[i] = fmt.Sprintf("%q", p)
 	}
 	r := newRig(tb, setup{
-		servers: []string{s.Addr().String()}, profiles: strings.Join(quoted, ", "),
+		mode: m, servers: []string{s.Addr().String()}, profiles: strings.Join(quoted, ", "),
 		extra: unprobed(profiles...),
 	})
 	return r, s

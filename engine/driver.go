@@ -31,6 +31,9 @@ type Engine interface {
 	// Open returns how many client connections are open, those in their
 	// handshake included.
 	Open() int
+	// Loops returns how many of them each event loop has; nil where there are no
+	// loops.
+	Loops() []int
 	// Panics returns how many connections ended by a panic of their core.
 	Panics() uint64
 

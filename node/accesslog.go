@@ -20,7 +20,8 @@ const accessQueue = 8192
 // accessFlush is how long a record may wait in memory.
 const accessFlush = time.Second
 
-// accessLog writes one JSON record per request, off the data path.
+// accessLog writes one JSON record per request or relayed connection, off the
+// data path.
 type accessLog struct {
 	queue chan *accessEntry
 	pool  sync.Pool
@@ -121,10 +122,12 @@ func writeRecord(out *zerolog.Logger, r *route.Record) {
 	if r.Source.IsValid() && r.Source != r.Client.Addr() {
 		e = e.Str("source", r.Source.String())
 	}
-	e = e.Str("server", r.Server).
-		Bytes("method", r.Method).Bytes("host", r.Host).Bytes("path", r.Path).
-		Int("status", r.Status).
-		Str("step", r.Step).Str("why", r.Why).
+	e = e.Str("server", r.Server)
+	if !r.Relayed {
+		e = e.Bytes("method", r.Method).Bytes("host", r.Host).Bytes("path", r.Path).
+			Int("status", r.Status)
+	}
+	e = e.Str("step", r.Step).Str("why", r.Why).
 		Int64("in", r.In).Int64("out", r.Out)
 	if r.First != 0 {
 		e = e.Float64("first", seconds(r.First-r.Begin))

@@ -34,7 +34,11 @@ func TestAccessRecordForm(t *testing.T) {
 	l := newAccessLog(&out, func() error { return nil })
 	plain := testRecord
 	plain.Source, plain.First, plain.Pinned, plain.Path = plain.Client.Addr(), 0, false, []byte("/\"\n\x00")
-	for _, r := range []*route.Record{&testRecord, &plain} {
+	relayed := route.Record{ // of which there is no request
+		VIP: "rpc", Profile: "rpc_client_access", Client: plain.Client, Source: plain.Source, Relayed: true, Server: "cas1", Why: "fresh",
+		In: 100, Out: 2000, Begin: 1_000_000_000, Finish: 61_250_000_000, End: route.EndIdle, Attempts: 1,
+	}
+	for _, r := range []*route.Record{&testRecord, &plain, &relayed} {
 		if !l.record(r) {
 			t.Fatal("a record was dropped")
 		}
@@ -47,7 +51,9 @@ func TestAccessRecordForm(t *testing.T) {
 		`"in":100,"out":2000,"first":0.0015,"duration":0.25,"end":"done","attempts":2,"pinned":true}` + "\n" +
 		`{"time":"1970-01-01T00:00:01.250Z","vip":"mail","profile":"owa","client":"192.0.2.7:1234",` +
 		`"server":"cas1","method":"GET","host":"mail.example.org","path":"/\"\n\u0000","status":200,"step":"source_ip","why":"bound",` +
-		`"in":100,"out":2000,"duration":0.25,"end":"done","attempts":2}` + "\n"
+		`"in":100,"out":2000,"duration":0.25,"end":"done","attempts":2}` + "\n" +
+		`{"time":"1970-01-01T00:01:01.250Z","vip":"rpc","profile":"rpc_client_access","client":"192.0.2.7:1234",` +
+		`"server":"cas1","step":"","why":"fresh","in":100,"out":2000,"duration":60.25,"end":"idle","attempts":1}` + "\n"
 	if out.String() != want {
 		t.Errorf("records:\n%swant:\n%s", out.String(), want)
 	}

@@ -85,7 +85,29 @@ func (l *live) build(conf *profiles.Config, passphrase []byte) (*snapshot, error
 		}
 		b.out.vips = append(b.out.vips, v)
 	}
+	b.lead()
 	return b.out, nil
+}
+
+// lead tells every profile of a persistence group who leads it on its pool, be it
+// on the same VIP or on another one, as where each VIP has one profile.
+func (b *builder) lead() {
+	type group struct{ pool, name string }
+	leads := make(map[group]*route.Profile)
+	for _, v := range b.out.vips {
+		for _, p := range v.route.Profiles {
+			if rules := b.conf.Profiles[p.Name]; rules.Lead {
+				leads[group{v.conf.Pool, rules.Group}] = p
+			}
+		}
+	}
+	for _, v := range b.out.vips {
+		for _, p := range v.route.Profiles {
+			if rules := b.conf.Profiles[p.Name]; rules.Group != "" && !rules.Lead {
+				p.Lead = leads[group{v.conf.Pool, rules.Group}]
+			}
+		}
+	}
 }
 
 func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
@@ -98,8 +120,6 @@ func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
 		HeadBytes:      b.conf.Limits.HeadBytes,
 		Counters:       b.vipCounters(conf.Name),
 	}}
-	leads := make(map[string]*route.Profile)
-	groups := make([]string, 0, len(conf.Profiles))
 	for _, name := range conf.Profiles {
 		rules := b.conf.Profiles[name]
 		p, err := b.profile(conf, rules)
@@ -109,15 +129,6 @@ func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
 		v.route.Profiles = append(v.route.Profiles, p)
 		v.route.HeaderTimeout = max(v.route.HeaderTimeout, rules.HeaderTimeout)
 		v.route.IdleTimeout = max(v.route.IdleTimeout, rules.IdleTimeout)
-		groups = append(groups, rules.Group)
-		if rules.Lead && rules.Group != "" {
-			leads[rules.Group] = p
-		}
-	}
-	for i, p := range v.route.Profiles {
-		if lead := leads[groups[i]]; lead != p {
-			p.Lead = lead
-		}
 	}
 	if v.route.Secure {
 		if err := v.terminate(); err != nil {
@@ -193,7 +204,7 @@ func (b *builder) profile(vip *profiles.VIP, rules *profiles.Profile) (*route.Pr
 }
 
 func (b *builder) candidate(vip *profiles.VIP, pool *profiles.Pool, rules *profiles.Profile, s *profiles.Server) (balance.Candidate, error) {
-	e, err := b.endpoint(pool, s)
+	e, err := b.endpoint(pool, s, profiles.Port(vip, pool, rules))
 	if err != nil {
 		return balance.Candidate{}, err
 	}
@@ -214,10 +225,10 @@ func probeHost(vip *profiles.VIP, p profiles.Probe) string {
 	return p.Host
 }
 
-// endpoint returns where pool reaches s. One that is in force already is used
-// again, so that open connections go on.
-func (b *builder) endpoint(pool *profiles.Pool, s *profiles.Server) (*balance.Endpoint, error) {
-	target := targetOf(pool, s)
+// endpoint returns where pool reaches s, on that port unless the server has its
+// own. One that is in force already is used again, so that open connections go on.
+func (b *builder) endpoint(pool *profiles.Pool, s *profiles.Server, port int) (*balance.Endpoint, error) {
+	target := targetOf(s, port)
 	key := endpointKey{pool.Name, s.Name, target, pool.UpstreamTLS, pool.TLS, pool.ConnectTimeout}
 	if e := b.out.endpoints[key]; e != nil {
 		return e, nil
@@ -239,13 +250,12 @@ func (b *builder) endpoint(pool *profiles.Pool, s *profiles.Server) (*balance.En
 	return e, nil
 }
 
-// targetOf returns the server's host and port: its own port wins over the
-// pool's, and that over the default of the pool's TLS.
-func targetOf(pool *profiles.Pool, s *profiles.Server) string {
-	if host, port, err := net.SplitHostPort(s.Address); err == nil {
-		return net.JoinHostPort(host, port)
+// targetOf returns the server's host and port: its own port wins over the one
+// given.
+func targetOf(s *profiles.Server, port int) string {
+	if host, own, err := net.SplitHostPort(s.Address); err == nil {
+		return net.JoinHostPort(host, own)
 	}
-	port := cmp.Or(pool.Port, map[bool]int{true: 443, false: 80}[pool.UpstreamTLS == "on"])
 	return net.JoinHostPort(strings.Trim(s.Address, "[]"), strconv.Itoa(port))
 }
 

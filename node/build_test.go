@@ -8,27 +8,19 @@ import (
 	"casbah/profiles"
 )
 
-// A server's own port wins over the pool's, and that over the default of its TLS.
+// A server's own port wins over the one that pool and profile name.
 func TestTargetOf(t *testing.T) {
-	tests := []struct {
-		address, upstreamTLS string
-		port                 int
-		want                 string
-	}{
-		{"192.0.2.1", "off", 0, "192.0.2.1:80"},
-		{"192.0.2.1", "on", 0, "192.0.2.1:443"},
-		{"192.0.2.1", "on", 8443, "192.0.2.1:8443"},
-		{"192.0.2.1:81", "on", 8443, "192.0.2.1:81"},
-		{"cas1.example.org", "off", 0, "cas1.example.org:80"},
-		{"cas1.example.org:81", "off", 0, "cas1.example.org:81"},
-		{"2001:db8::1", "off", 0, "[2001:db8::1]:80"},
-		{"[2001:db8::1]", "off", 0, "[2001:db8::1]:80"},
-		{"[2001:db8::1]:81", "off", 0, "[2001:db8::1]:81"},
-	}
-	for _, tt := range tests {
-		got := targetOf(&profiles.Pool{UpstreamTLS: tt.upstreamTLS, Port: tt.port}, &profiles.Server{Address: tt.address})
-		if got != tt.want {
-			t.Errorf("targetOf(%s, %s, %d) = %s; want %s", tt.address, tt.upstreamTLS, tt.port, got, tt.want)
+	for address, want := range map[string]string{
+		"192.0.2.1":           "192.0.2.1:80",
+		"192.0.2.1:81":        "192.0.2.1:81",
+		"cas1.example.org":    "cas1.example.org:80",
+		"cas1.example.org:81": "cas1.example.org:81",
+		"2001:db8::1":         "[2001:db8::1]:80",
+		"[2001:db8::1]":       "[2001:db8::1]:80",
+		"[2001:db8::1]:81":    "[2001:db8::1]:81",
+	} {
+		if got := targetOf(&profiles.Server{Address: address}, 80); got != want {
+			t.Errorf("targetOf(%s, 80) = %s; want %s", address, got, want)
 		}
 	}
 }

@@ -19,7 +19,10 @@ func (n *Node) openEngine() (engine.Engine, error) {
 			}
 		},
 	}
-	return netconn.New(conf), nil
+	if n.config.Engine == "net" {
+		return netconn.New(conf), nil
+	}
+	return openReactor(conf, n.config.Loops)
 }
 
 // causeOf turns the driver's reason into the word of the VIP's counters.

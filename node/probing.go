@@ -69,6 +69,8 @@ func (n *Node) startProbe(w plan) *probing {
 	return p
 }
 
+// newProbe returns the probe of a service: a connection where its profile asks for
+// one of a later version, of which check has told.
 func newProbe(w *plan) health.Probe {
 	switch w.probe.Kind {
 	case "http":
@@ -76,10 +78,10 @@ func newProbe(w *plan) health.Probe {
 			Endpoint: w.endpoint, Method: w.probe.Method, Path: w.probe.Path,
 			Host: cmp.Or(w.host, w.endpoint.Target), Expect: w.probe.Expect,
 		}
-	case "tcp":
-		return &health.TCPProbe{Endpoint: w.endpoint}
-	default:
+	case "none":
 		return health.NoProbe{}
+	default:
+		return &health.TCPProbe{Endpoint: w.endpoint}
 	}
 }
 
@@ -104,7 +106,9 @@ func probeText(p *profiles.Probe) string {
 	switch p.Kind {
 	case "http":
 		return p.Method + " " + p.Path
-	default:
+	case "none":
 		return p.Kind
+	default:
+		return "tcp"
 	}
 }

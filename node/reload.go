@@ -125,6 +125,10 @@ func (n *Node) enter(v *builtVIP) {
 		}
 	}
 	e := n.entries[v.conf.Name]
+	if e != nil && e.conf.Type != v.conf.Type {
+		n.retire(e) // its connections speak something else
+		e = nil
+	}
 	if e == nil {
 		e = newEntry()
 		n.entries[v.conf.Name] = e
@@ -143,7 +147,7 @@ func (n *Node) enter(v *builtVIP) {
 }
 
 // retire closes the listeners of a VIP that is gone, and has its connections
-// close behind their next answers.
+// close behind their next answers. What is relayed goes on.
 func (n *Node) retire(e *entry) {
 	e.conf.Listen = nil
 	n.shut(e)
@@ -155,7 +159,7 @@ func (n *Node) retire(e *entry) {
 // shut closes the listeners of e that its configuration does not name.
 func (n *Node) shut(e *entry) {
 	for addr, s := range e.sockets {
-		if s.kind != e.conf.Type || !slices.Contains(e.conf.Listen, addr) {
+		if !slices.Contains(e.conf.Listen, addr) {
 			delete(e.sockets, addr)
 			s.net.Close()
 		}

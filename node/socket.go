@@ -11,16 +11,16 @@ import (
 	"casbah/engine"
 	"casbah/profiles"
 	"casbah/protocols/http1"
+	"casbah/protocols/relay"
 	"casbah/route"
 )
 
 // entry is where the connections of one VIP enter: what is in force for them,
-// and the sockets. It outlives reloads.
+// and the sockets. It outlives reloads that leave the VIP its type.
 type entry struct {
 	conf     profiles.VIP
 	current  route.Current
 	tls      atomic.Pointer[tls.Config]
-	kind     string                     // of the listener, as a socket's
 	listener *engine.Listener           // nil before the first socket is served
 	sockets  map[netip.AddrPort]*socket // by the address as configured
 }
@@ -39,7 +39,6 @@ func (e *entry) addrs() []netip.AddrPort {
 // socket is one open address of a VIP.
 type socket struct {
 	vip  string
-	kind string         // type of the VIP: what is spoken on it
 	conf netip.AddrPort // as configured
 	net  engine.Socket
 }
@@ -69,7 +68,7 @@ func (n *Node) open(ctx context.Context, snap *snapshot) ([]*socket, error) {
 // listens reports whether the VIP has the address already.
 func (n *Node) listens(conf *profiles.VIP, addr netip.AddrPort) bool {
 	e := n.entries[conf.Name]
-	return e != nil && e.sockets[addr] != nil && e.sockets[addr].kind == conf.Type
+	return e != nil && e.sockets[addr] != nil && e.conf.Type == conf.Type
 }
 
 // listen opens one listener.
@@ -81,7 +80,7 @@ func (n *Node) listen(ctx context.Context, conf *profiles.VIP, addr netip.AddrPo
 	if err != nil {
 		return nil, fmt.Errorf("vip %s: %w", conf.Name, err)
 	}
-	return &socket{vip: conf.Name, kind: conf.Type, conf: addr, net: ln}, nil
+	return &socket{vip: conf.Name, conf: addr, net: ln}, nil
 }
 
 // holds reports whether a listener of this node has the address.
@@ -97,8 +96,8 @@ func (n *Node) holds(addr netip.AddrPort) bool {
 // serve lets connections in at s.
 func (n *Node) serve(s *socket) {
 	e := n.entries[s.vip]
-	if e.listener == nil || e.kind != s.kind {
-		e.listener, e.kind = e.newListener(), s.kind
+	if e.listener == nil {
+		e.listener = e.newListener()
 	}
 	ln := e.listener
 	n.work.Go(func() {
@@ -113,10 +112,8 @@ func (n *Node) serve(s *socket) {
 func (e *entry) newListener() *engine.Listener {
 	counters := e.current.Load().Counters
 	ln := &engine.Listener{
-		New:       func(c engine.Conn) engine.Core { return http1.New(&e.current, c) },
 		ProxyFrom: e.conf.AcceptProxyFrom,
 		MaxConns:  e.conf.Connections,
-		Refuse:    []byte(busy),
 		OnRefuse:  func(r engine.Reason) { counters.Refused[causeOf(r)].Add(1) },
 		OnOpen: func() {
 			counters.Conns.Add(1)
@@ -124,6 +121,12 @@ func (e *entry) newListener() *engine.Listener {
 		},
 		OnClose: func() { counters.Conns.Add(-1) },
 	}
+	if e.conf.Type == "tcp" {
+		ln.New = func(c engine.Conn) engine.Core { return relay.New(&e.current, c) }
+		return ln
+	}
+	ln.New = func(c engine.Conn) engine.Core { return http1.New(&e.current, c) }
+	ln.Refuse = []byte(busy)
 	if e.tls.Load() != nil {
 		// Each handshake takes the configuration in force. The outer one
 		// holds nothing but the way to it.

@@ -3,7 +3,9 @@ package node
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"casbah/balance"
@@ -153,7 +155,7 @@ func (n *Node) poolStatus(snap *snapshot, conf *profiles.Pool, bindings map[bala
 		i := slices.IndexFunc(snap.config.Servers, func(c profiles.Server) bool { return c.Name == name })
 		live := n.live.servers.Get(name)
 		server := ServerStatus{
-			Name: name, Address: targetOf(conf, &snap.config.Servers[i]), Weight: snap.config.Servers[i].Weight,
+			Name: name, Address: addressOf(snap, conf.Name, &snap.config.Servers[i]), Weight: snap.config.Servers[i].Weight,
 			Active: live.Active.Load(), Requests: live.Requests.Load(), Bindings: bindings[live.ID],
 		}
 		for j := range snap.plans {
@@ -164,6 +166,30 @@ func (n *Node) poolStatus(snap *snapshot, conf *profiles.Pool, bindings map[bala
 		s.Servers = append(s.Servers, server)
 	}
 	return s
+}
+
+// addressOf returns where a pool reaches a server: its host, and the port or
+// ports in use.
+func addressOf(snap *snapshot, pool string, s *profiles.Server) string {
+	address := s.Address
+	var ports []string
+	for _, v := range snap.vips {
+		if v.conf.Pool != pool {
+			continue
+		}
+		for _, p := range v.route.Profiles {
+			for i := range p.Candidates {
+				c := &p.Candidates[i]
+				host, port, err := net.SplitHostPort(c.Endpoint.Target)
+				if c.Endpoint.Name != s.Name || err != nil || slices.Contains(ports, port) {
+					continue
+				}
+				ports = append(ports, port)
+				address = net.JoinHostPort(host, strings.Join(ports, ","))
+			}
+		}
+	}
+	return address
 }
 
 // panicking names the profiles of a pool for which panic_below is in effect.

@@ -14,9 +14,9 @@ const renewal = 14 * 24 * time.Hour
 // of other types need is for the version that has them.
 func (k *checker) vipTLS(p place, v *VIP) {
 	switch v.Type {
-	case "http":
-		k.leftOut(p.key("certificate"), "the VIP is of type http", words("[[vip.certificate]]"))
-		k.leftOut(p.key("tls"), "the VIP is of type http", words("[vip.tls]"))
+	case "http", "tcp":
+		k.leftOut(p.key("certificate"), "the VIP is of type "+v.Type, words("[[vip.certificate]]"))
+		k.leftOut(p.key("tls"), "the VIP is of type "+v.Type, words("[vip.tls]"))
 	case "https":
 		if len(v.Certificates) == 0 {
 			k.mistake(p.key("certificate"), "at least one [[vip.certificate]]", nothing)

@@ -39,6 +39,7 @@ func (k *checker) vip(p place, v *VIP) {
 	k.rootRedirect(p.key("root_redirect"), v.RootRedirect)
 	k.served(p.key("profiles"), v, pool)
 	k.vipTLS(p, v)
+	k.relay(p, v, pool)
 }
 
 // poolOf returns the VIP's pool, or nil.

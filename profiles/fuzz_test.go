@@ -100,6 +100,10 @@ func holdsVIP(t *testing.T, c *Config, v *VIP) {
 	if !slices.ContainsFunc(c.Pools, func(p Pool) bool { return p.Name == v.Pool }) {
 		t.Errorf("vip %s has no pool %q", v.Name, v.Pool)
 	}
+	if v.Type == "tcp" {
+		holdsRelay(t, c, v)
+		return
+	}
 	for _, name := range v.Profiles {
 		p := c.Profiles[name]
 		if p == nil || p.Protocol != "http" || len(p.Paths) == 0 {
@@ -109,6 +113,20 @@ func holdsVIP(t *testing.T, c *Config, v *VIP) {
 			if path != strings.ToLower(path) || path[0] != '/' || path != "/" && strings.HasSuffix(path, "/") {
 				t.Errorf("profile %s has path %q", name, path)
 			}
+		}
+	}
+}
+
+func holdsRelay(t *testing.T, c *Config, v *VIP) {
+	t.Helper()
+	if len(v.Profiles) != 1 || c.Profiles[v.Profiles[0]].Protocol != "tcp" {
+		t.Fatalf("vip %s of type tcp has profiles %q", v.Name, v.Profiles)
+	}
+	pool := &c.Pools[slices.IndexFunc(c.Pools, func(p Pool) bool { return p.Name == v.Pool })]
+	for _, s := range c.Servers {
+		_, port := s.HostPort()
+		if slices.Contains(pool.Servers, s.Name) && port == 0 && Port(v, pool, c.Profiles[v.Profiles[0]]) == 0 {
+			t.Errorf("vip %s reaches server %s on no port", v.Name, s.Name)
 		}
 	}
 }

@@ -37,11 +37,11 @@ type choice struct {
 // The words of each key.
 var (
 	presets       = choice{now: []string{Exchange2010, Exchange2016}}
-	engines       = choice{now: []string{"net"}, later: []string{"reactor"}}
+	engines       = choice{now: []string{"reactor", "net"}}
 	logLevels     = choice{now: []string{"debug", "info", "warn", "error"}}
 	algorithms    = choice{now: []string{"least_conn", "round_robin", "source_hash", "least_time", "random_two"}}
 	upstreamTLS   = choice{now: []string{"off", "on"}, later: []string{"starttls"}}
-	vipTypes      = choice{now: []string{"http", "https"}, later: []string{"tcp", "tls", "udp", "ssl_bridge"}}
+	vipTypes      = choice{now: []string{"http", "https", "tcp"}, later: []string{"tls", "udp", "ssl_bridge"}}
 	tableFull     = choice{now: []string{"evict_oldest", "refuse"}}
 	tlsVersions   = choice{now: []string{"1.0", "1.1", "1.2", "1.3"}}
 	protocols     = choice{now: []string{"http", "tcp", "udp"}}

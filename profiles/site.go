@@ -80,7 +80,7 @@ type PoolTLS struct {
 type VIP struct {
 	// Name is what status, logs and metrics call the VIP.
 	Name string `toml:"name"`
-	// Type is http or https.
+	// Type is http, https or tcp.
 	Type string `toml:"type"`
 	// Listen are the addresses and ports that clients connect to. Port 0 lets
 	// the system choose one.

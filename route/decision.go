@@ -56,13 +56,33 @@ func (p *Profile) Decide(now int64, r *Request, d *Decision) {
 		d.aside = true
 		fallthrough
 	default:
-		d.chosen = p.Algorithm.Pick(p.Candidates, d.eligible, sourceHash(r))
+		d.chosen = p.Algorithm.Pick(p.Candidates, d.among(), sourceHash(r))
 	}
 	if d.chosen < 0 {
 		d.Outcome = NoServer
 		return
 	}
 	d.Endpoint = p.Candidates[d.chosen].Endpoint
+}
+
+// among returns who the algorithm chooses from: of the eligible candidates those
+// that are usable for the group, if any is, since the group is bound to the choice.
+func (d *Decision) among() balance.Eligible {
+	p := d.Profile
+	if p.Lead == nil {
+		return d.eligible // common case
+	}
+	var both balance.Eligible
+	usable := p.Lead.eligible()
+	for i := range p.Candidates {
+		if j := p.Lead.index(p.Candidates[i].Service.Server.ID); d.eligible.Has(i) && j >= 0 && usable.Has(j) {
+			both |= 1 << uint(i)
+		}
+	}
+	if both == 0 {
+		return d.eligible
+	}
+	return both
 }
 
 // Stay decides for a request of a client connection that is pinned to e: the

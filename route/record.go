@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// End says how a request ended; a closed list.
+// End says how a request or a relayed connection ended; a closed list.
 type End uint8
 
-// The ends of a request.
+// The ends of a request or a relayed connection.
 const (
-	EndDone     End = iota // request and response complete
+	EndDone     End = iota // request and response complete; both sides closed
 	EndClient              // the client closed or reset
 	EndServer              // the server closed, reset or sent garbage
 	EndIdle                // nothing moved for the idle time
@@ -28,15 +28,16 @@ func (e End) String() string {
 	return [...]string{"done", "client", "server", "idle", "timeout", "slow", "refused", "no_server", "kill"}[e]
 }
 
-// Record is what the access log tells of one request. Its slices are valid
-// during the call that hands it over. It holds no secret: no query, no header
-// value, no user.
+// Record is what the access log tells of one request, or of one relayed
+// connection. Its slices are valid during the call that hands it over. It holds
+// no secret: no query, no header value, no user.
 type Record struct {
 	VIP      string
 	Profile  string // empty if none was found
 	Client   netip.AddrPort
 	Source   netip.Addr // the client that a trusted proxy names; the client's own address otherwise
 	Server   string     // empty if none was chosen
+	Relayed  bool       // a connection that was relayed: Method, Host, Path, Status and First say nothing
 	Method   []byte
 	Host     []byte
 	Path     []byte // without the query
@@ -44,7 +45,7 @@ type Record struct {
 	Why      string // the decision in one word
 	Status   int    // 0: no response
 	In, Out  int64  // octets of the request from the client, of the response to it
-	Begin    int64  // first octet of the head, Unix nanoseconds
+	Begin    int64  // first octet of the head, or opening of the connection, Unix nanoseconds
 	First    int64  // first octet of the response; 0 without
 	Finish   int64
 	End      End
@@ -116,8 +117,18 @@ func (v *VIP) Count(r *Record) {
 	}
 }
 
+// CountRelayed adds a relayed connection that has ended to the counters and
+// hands its record to the log. Its octets were counted as they moved: it may
+// have been open for a day.
+func (v *VIP) CountRelayed(r *Record) {
+	v.Counters.Ends[r.End].Add(1)
+	if v.Log != nil {
+		v.Log(r)
+	}
+}
+
 // Refuse counts a refusal.
 func (v *VIP) Refuse(c Cause) { v.Counters.Refused[c].Add(1) }
 
-// Elapsed returns the time from the first octet of the request to its end.
+// Elapsed returns the time from Begin to Finish.
 func (r *Record) Elapsed() time.Duration { return time.Duration(r.Finish - r.Begin) }

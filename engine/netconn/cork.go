@@ -3,6 +3,8 @@ package netconn
 import (
 	"net"
 	"sync"
+
+	"casbah/internal/tlsbio"
 )
 
 // cork stands between a tls.Conn and its socket. A tls.Conn writes each record
@@ -16,7 +18,7 @@ type cork struct {
 	held bool       // a Write of the tls.Conn is going on
 	out  *buffer    // its records
 
-	in records // of a socket that may be parked; guarded by its mutex
+	in tlsbio.Records // of a socket that may be parked; guarded by its mutex
 }
 
 // cork must stand for the whole net.Conn, reads and deadlines as the socket's.
@@ -27,7 +29,7 @@ func (c *cork) Read(p []byte) (int, error) {
 	n, err := c.socket.Read(p)
 	if c.parks {
 		c.socket.mu.Lock()
-		c.in.pass(p[:n])
+		c.in.Pass(p[:n])
 		c.socket.mu.Unlock()
 	}
 	return n, err
@@ -38,7 +40,7 @@ func (c *cork) Read(p []byte) (int, error) {
 func (c *cork) whole() bool {
 	c.socket.mu.Lock()
 	defer c.socket.mu.Unlock()
-	return c.in.head == 0 && c.in.left == 0
+	return c.in.Whole()
 }
 
 // Write implements net.Conn for the tls.Conn.
@@ -80,35 +82,4 @@ func (c *cork) flushLocked() error {
 	putBuffer(c.out)
 	c.out = nil
 	return err
-}
-
-// recordHeader is the length of the header of a TLS record, whose last two
-// octets are the length of the rest. RFC 8446, Section 5.1.
-const recordHeader = 5
-
-// records follows the boundaries of TLS records.
-type records struct {
-	head int  // octets of a header seen, 0 to 4
-	high byte // the first octet of its length
-	left int  // octets of the record to come, once its header is complete
-}
-
-// pass takes note of p, which follows what was passed before.
-func (r *records) pass(p []byte) {
-	for len(p) > 0 {
-		if r.left > 0 {
-			n := min(r.left, len(p))
-			r.left -= n
-			p = p[n:]
-			continue
-		}
-		switch r.head {
-		case recordHeader - 2:
-			r.high = p[0]
-		case recordHeader - 1:
-			r.left = int(r.high)<<8 | int(p[0])
-		}
-		r.head = (r.head + 1) % recordHeader
-		p = p[1:]
-	}
 }

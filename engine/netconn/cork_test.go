@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"casbah/engine/enginetest"
 )
 
 // counted counts the writes to a connection.
@@ -29,10 +31,10 @@ func TestCork(t *testing.T) {
 	a, b := net.Pipe()
 	under := &counted{Conn: b}
 	w := &wire{sock: newSocket(under)}
-	cfg := serverTLS()
+	cfg := enginetest.ServerTLS()
 	cfg.DynamicRecordSizingDisabled = true
 	w.secure(tls.Server, cfg)
-	peer := tls.Client(a, clientTLS())
+	peer := tls.Client(a, enginetest.ClientTLS())
 	var shaking sync.WaitGroup
 	shaking.Go(func() { _ = peer.Handshake() })
 	if err := w.tls.Handshake(); err != nil {
@@ -44,7 +46,7 @@ func TestCork(t *testing.T) {
 		s := strings.Repeat("x", tt.octets)
 		done := make(chan struct{})
 		go func() {
-			expect(t, peer, s)
+			enginetest.Expect(t, peer, s)
 			close(done)
 		}()
 		if _, err := w.Write([]byte(s)); err != nil {
@@ -61,21 +63,6 @@ func TestCork(t *testing.T) {
 	}
 	_ = a.Close()
 	_ = b.Close()
-}
-
-// TestHurriedRead pins what wire.fill needs of crypto/tls: a temporary error of
-// a read is no end, and a record of one octet is delivered at once.
-func TestHurriedRead(t *testing.T) {
-	ln := &engine.Listener{New: echo, TLS: serverTLS()}
-	start(t, engine.Config{}, ln)
-	nc := tls.Client(dial(t, ln), clientTLS())
-	for range 5 {
-		for _, n := range []int{1, 2, 1, 100, 16 << 10, 1} {
-			s := strings.Repeat("z", n)
-			send(t, nc, s)
-			expect(t, nc, s)
-		}
-	}
 }
 
 // TestRecords finds the boundaries of records, in whatever pieces they come.

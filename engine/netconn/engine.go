@@ -49,6 +49,9 @@ func (e *Engine) Open() int {
 	return len(e.conns)
 }
 
+// Loops implements engine.Engine: a goroutine per leg is no loop.
+func (e *Engine) Loops() []int { return nil }
+
 // Panics implements engine.Engine.
 func (e *Engine) Panics() uint64 { return e.faults.Count() }
 

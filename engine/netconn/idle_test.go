@@ -3,19 +3,22 @@ package netconn
 import (
 	"runtime"
 	"testing"
+
+	"casbah/engine"
+	"casbah/engine/enginetest"
 )
 
 // A leg that waits holds no buffer, though it held one a moment ago: most
 // connections of an appliance wait most of the time.
 func TestIdleLegHoldsNoBuffer(t *testing.T) {
 	const conns = 300
-	ln := &engine.Listener{New: echo}
-	e := start(t, engine.Config{}, ln)
+	e := New(engine.Config{})
+	s := enginetest.Serve(t, e, &engine.Listener{New: enginetest.Echo})
 	before := heap()
 	for range conns {
-		c := dial(t, ln)
-		send(t, c, "x")
-		expect(t, c, "x")
+		c := enginetest.Dial(t, s.Addr())
+		enginetest.Send(t, c, "x")
+		enginetest.Expect(t, c, "x")
 	}
 	if e.Open() != conns {
 		t.Fatalf("%d connections are open; want %d", e.Open(), conns)

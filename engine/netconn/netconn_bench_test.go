@@ -7,8 +7,8 @@ import (
 	"net"
 	"testing"
 
-	"casbah/balance"
 	"casbah/engine"
+	"casbah/engine/enginetest"
 )
 
 // requestSize is that of one request and its answer.
@@ -59,18 +59,19 @@ func TestTurnDoesNotAllocate(t *testing.T) {
 // benchClient returns a client of an echo core, or of a relay to an echo server.
 func benchClient(tb testing.TB, name string, secure bool) net.Conn {
 	tb.Helper()
-	ln := &engine.Listener{New: echo}
 	if name == "relay" {
-		ln.New = newRelay(upstream(tb, false, echoServer), false)
+		return clientOf(tb, enginetest.Relay(enginetest.Upstream(tb, false, enginetest.EchoServer), false), secure)
 	}
-	if secure {
-		ln.TLS = serverTLS()
+	return clientOf(tb, enginetest.Echo, secure)
+}
+
+// clientOf returns a client of a core.
+func clientOf(tb testing.TB, core engine.NewCore, secure bool) net.Conn {
+	tb.Helper()
+	if !secure {
+		return serve(tb, &engine.Listener{New: core})
 	}
-	start(tb, engine.Config{}, ln)
-	if secure {
-		return tls.Client(dial(tb, ln), clientTLS())
-	}
-	return dial(tb, ln)
+	return tls.Client(serve(tb, &engine.Listener{New: core, TLS: enginetest.ServerTLS()}), enginetest.ClientTLS())
 }
 
 func BenchmarkEcho(b *testing.B) {
@@ -111,7 +112,7 @@ func BenchmarkMove(b *testing.B) {
 		b.Run(fmt.Sprintf("tls=%v", secure), func(b *testing.B) {
 			const size = 1 << 20
 			block := make([]byte, size)
-			up := upstream(b, false, func(nc net.Conn) {
+			up := enginetest.Upstream(b, false, func(nc net.Conn) {
 				go func() { _, _ = io.Copy(io.Discard, nc) }()
 				for {
 					if _, err := nc.Write(block); err != nil {
@@ -119,8 +120,8 @@ func BenchmarkMove(b *testing.B) {
 					}
 				}
 			})
-			nc := moveClient(b, up, secure)
-			send(b, nc, "x")
+			nc := clientOf(b, enginetest.Relay(up, true), secure)
+			enginetest.Send(b, nc, "x")
 			b.ReportAllocs()
 			b.SetBytes(size)
 			p := make([]byte, size)
@@ -133,20 +134,6 @@ func BenchmarkMove(b *testing.B) {
 	}
 }
 
-// moveClient returns a client of a relay by Move.
-func moveClient(tb testing.TB, up *balance.Endpoint, secure bool) net.Conn {
-	tb.Helper()
-	ln := &engine.Listener{New: newRelay(up, true)}
-	if secure {
-		ln.TLS = serverTLS()
-	}
-	start(tb, engine.Config{}, ln)
-	if secure {
-		return tls.Client(dial(tb, ln), clientTLS())
-	}
-	return dial(tb, ln)
-}
-
 // sink is a connection that takes everything at once.
 type sink struct{ net.Conn }
 
@@ -156,12 +143,10 @@ func (sink) Write(p []byte) (int, error) { return len(p), nil }
 func BenchmarkTurn(b *testing.B) {
 	_, peer := net.Pipe()
 	c := newConn(New(engine.Config{}), &engine.Listener{}, sink{peer})
-	var echo toy
-	echo.bytes = func(l engine.Leg, p []byte, d engine.Driver) int {
+	c.core = &enginetest.Toy{OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
 		d.Send(l, p)
 		return len(p)
-	}
-	c.core = &echo
+	}}
 	b.ReportAllocs()
 	for b.Loop() {
 		c.client.took(getBuffer(small), requestSize, nil)

@@ -15,28 +15,32 @@ package http1
 
 import (
 	"math"
+	"net/netip"
 
 	"casbah/engine"
 	"casbah/route"
 )
 
-// Conn is the core of one client connection.
+// Conn is the core of one client connection. Most of them wait for a request
+// most of the time, so what only an exchange needs stands there.
 type Conn struct {
-	cur  *route.Current
-	peer engine.Conn
+	cur    *route.Current
+	remote netip.AddrPort // the client
+	local  netip.AddrPort // the address that the client called
 
 	d   engine.Driver // valid during a call, as is now
 	now int64
 
-	x    *exchange   // the open exchange; nil between requests
-	free *upstream   // the one upstream connection that is not pinned; nil without
-	pins []*upstream // at most one for each profile
+	x    *exchange // the open exchange; nil between requests
+	free *upstream // the one upstream connection that is not pinned; nil without
+	pins *upstream // the first of those that are, at most one for each profile
 
 	begun   int64 // first octet of the head that is coming in; 0: none
 	idle    int64 // since when nothing is asked
 	armed   int64 // the deadline that the driver knows; 0: none
 	scanned int   // octets of an incomplete head that were looked at
 
+	secure  bool // the client speaks TLS
 	unread  bool // the last Bytes from the client left octets
 	resume  bool // those octets may be looked at now
 	held    bool // reading from the client is held
@@ -48,7 +52,9 @@ type Conn struct {
 
 // New returns the core of a client connection of the VIP that cur points to. It
 // takes the snapshot in force anew for each request.
-func New(cur *route.Current, c engine.Conn) engine.Core { return &Conn{cur: cur, peer: c} }
+func New(cur *route.Current, c engine.Conn) engine.Core {
+	return &Conn{cur: cur, remote: c.Remote, local: c.Local, secure: c.Secure}
+}
 
 // Bytes implements engine.Core.
 func (c *Conn) Bytes(now int64, l engine.Leg, p []byte, d engine.Driver) int {
@@ -243,8 +249,8 @@ func (c *Conn) close(how engine.How) {
 	if c.free != nil {
 		c.dismiss(c.free)
 	}
-	for len(c.pins) > 0 {
-		c.dismiss(c.pins[len(c.pins)-1])
+	for c.pins != nil {
+		c.dismiss(c.pins)
 	}
 	c.d.Close(engine.Client, how)
 }
@@ -257,8 +263,8 @@ func (c *Conn) kill() {
 	if c.free != nil {
 		c.drop(c.free, engine.Reset)
 	}
-	for len(c.pins) > 0 {
-		c.drop(c.pins[len(c.pins)-1], engine.Reset)
+	for c.pins != nil {
+		c.drop(c.pins, engine.Reset)
 	}
 	c.close(engine.Reset)
 }

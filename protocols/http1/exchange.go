@@ -138,7 +138,7 @@ func (c *Conn) conclude(end route.End) {
 	x.d.Release(c.now)
 	c.x, c.idle, c.resume = nil, c.now, true
 	if up := x.up; up != nil {
-		up.used = true
+		up.used, up.idle = true, c.now
 		up.hold(c.d, false)
 		if x.serverShuts {
 			c.drop(up, engine.Flush)

@@ -16,12 +16,13 @@ import (
 // fake is a driver in memory. The test plays the client and the servers; what
 // the core sends is kept per leg.
 type fake struct {
-	t    testing.TB
-	core engine.Core
-	now  int64
-	wake int64
-	legs map[engine.Leg]*fakeLeg
-	log  []*fakeLeg // every upstream leg that was dialled, in order
+	t     testing.TB
+	core  engine.Core
+	now   int64
+	wake  int64
+	wakes int // calls of Wake
+	legs  map[engine.Leg]*fakeLeg
+	log   []*fakeLeg // every upstream leg that was dialled, in order
 
 	manual  bool                           // Dialed is called by the test
 	refuse  func(e *balance.Endpoint) bool // connecting fails
@@ -283,7 +284,10 @@ func (f *fake) Close(id engine.Leg, how engine.How) {
 }
 
 // Wake implements engine.Driver.
-func (f *fake) Wake(at int64) { f.wake = at }
+func (f *fake) Wake(at int64) {
+	f.wake = at
+	f.wakes++
+}
 
 // site is a VIP with its pool, as a test changes it.
 type site struct {

@@ -120,9 +120,9 @@ func (h *hops) reduce(out []byte, f *httphead.Field, x *exchange) []byte {
 func (c *Conn) announce(out []byte) []byte {
 	x := c.x
 	out = append(out, "X-Forwarded-For: "...)
-	out = c.peer.Remote.Addr().Unmap().AppendTo(out)
+	out = c.remote.Addr().Unmap().AppendTo(out)
 	if !x.trusted || !x.marked {
-		if c.peer.Secure {
+		if c.secure {
 			out = append(out, "\r\nX-Forwarded-Proto: https"...)
 		} else {
 			out = append(out, "\r\nX-Forwarded-Proto: http"...)
@@ -130,9 +130,9 @@ func (c *Conn) announce(out []byte) []byte {
 	}
 	if !x.trusted || !x.ported {
 		out = append(out, "\r\nX-Forwarded-Port: "...)
-		out = strconv.AppendUint(out, uint64(c.peer.Local.Port()), 10)
+		out = strconv.AppendUint(out, uint64(c.local.Port()), 10)
 	}
-	if c.peer.Secure && x.up.endpoint.TLS == nil && (!x.trusted || !x.fronted) {
+	if c.secure && x.up.endpoint.TLS == nil && (!x.trusted || !x.fronted) {
 		out = append(out, "\r\nFront-End-Https: On"...)
 	}
 	return append(out, crlf...)

@@ -8,7 +8,7 @@ func (c *Conn) record(end route.End) {
 	r := &x.rec
 	*r = route.Record{
 		VIP:      x.vip.Name,
-		Client:   c.peer.Remote,
+		Client:   c.remote,
 		Source:   x.rq.Source,
 		Method:   x.req.Method,
 		Host:     x.req.Host,
@@ -24,7 +24,7 @@ func (c *Conn) record(end route.End) {
 		Attempts: x.attempts,
 	}
 	if !r.Source.IsValid() {
-		r.Source = c.peer.Remote.Addr().Unmap()
+		r.Source = c.remote.Addr().Unmap()
 	}
 	if x.profile != nil {
 		r.Profile = x.profile.Name

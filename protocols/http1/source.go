@@ -13,8 +13,8 @@ import (
 // client's own claim.
 func (c *Conn) source() {
 	x := c.x
-	peer := c.peer.Remote.Addr().Unmap()
-	x.rq = route.Request{Source: peer, Dest: c.peer.Local.Addr().Unmap(), Head: &x.req, Secure: c.peer.Secure}
+	peer := c.remote.Addr().Unmap()
+	x.rq = route.Request{Source: peer, Dest: c.local.Addr().Unmap(), Head: &x.req, Secure: c.secure}
 	x.trusted = len(x.vip.TrustedProxies) > 0 && x.vip.Trusts(peer)
 	if !x.trusted || !x.listed {
 		return

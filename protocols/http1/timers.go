@@ -13,6 +13,7 @@ const (
 	touchEvery = int64(time.Minute)      // how often an open exchange keeps its bindings alive
 	rateWindow = int64(30 * time.Second) // over which the rate of a request body is measured
 	halfClosed = 30 * time.Second        // idle time of a response to a client that has closed its half
+	parkAfter  = int64(time.Second)      // how long an upstream connection that others may use waits for its own client
 )
 
 // after returns the time d behind t; for ever if d is not positive.
@@ -26,19 +27,30 @@ func after(t int64, d time.Duration) int64 {
 // deadline returns the earliest time at which something is due. It moves as
 // octets do; the driver is told only when it comes nearer, and Tick looks again.
 func (c *Conn) deadline() int64 {
-	x := c.x
+	x, at := c.x, c.parkTime()
 	if x == nil {
 		vip := c.cur.Load()
 		if c.begun != 0 {
-			return after(c.begun, vip.HeaderTimeout)
+			return min(at, after(c.begun, vip.HeaderTimeout))
 		}
-		return after(c.idle, vip.IdleTimeout)
+		return min(at, after(c.idle, vip.IdleTimeout))
 	}
-	at := min(x.touched+touchEvery, after(x.last, c.patience()))
+	at = min(at, x.touched+touchEvery, after(x.last, c.patience()))
 	if c.rated() {
 		at = min(at, x.window+rateWindow)
 	}
 	return at
+}
+
+// parkTime returns when the upstream connection is parked because its client
+// does not use it, so that idle clients do not hold one each; for ever if that
+// is not to be.
+func (c *Conn) parkTime() int64 {
+	u := c.free
+	if u == nil || !u.parkable() || c.x != nil && c.x.up == u {
+		return math.MaxInt64
+	}
+	return u.idle + parkAfter
 }
 
 // patience is how long the open exchange may stand still.
@@ -81,6 +93,9 @@ func (x *exchange) restartWindow(now int64) { x.window, x.arrived = now, 0 }
 
 // expire does what is due.
 func (c *Conn) expire() {
+	if c.now >= c.parkTime() {
+		c.dismiss(c.free)
+	}
 	x := c.x
 	if x == nil {
 		if c.now >= c.deadline() {

@@ -15,18 +15,23 @@ import (
 // nothing else, is never parked and never replaced: when it ends, the client
 // connection ends.
 type upstream struct {
-	leg      engine.Leg
 	endpoint *balance.Endpoint
-	profile  string // that it is pinned to; empty: not pinned
-	ready    bool   // dialled
-	used     bool   // a request was sent on it before: it may be dead
-	parks    bool   // every request on it allowed that another client goes on with it
-	full     bool   // the server does not take more for now
-	held     bool   // reading from it is held
+	profile  string    // that it is pinned to; empty: not pinned
+	next     *upstream // behind it in the list of pinned ones
+	idle     int64     // since when nothing is asked on it
+	leg      engine.Leg
+	ready    bool // dialled
+	used     bool // a request was sent on it before: it may be dead
+	parks    bool // every request on it allowed that another client goes on with it
+	full     bool // the server does not take more for now
+	held     bool // reading from it is held
 }
 
 // pinned reports whether the connection carries an identity.
 func (u *upstream) pinned() bool { return u.profile != "" }
+
+// parkable reports whether another client may go on with the connection.
+func (u *upstream) parkable() bool { return u.parks && u.ready && !u.pinned() }
 
 // hold stops or resumes reading from the server; nil has nothing to hold.
 func (u *upstream) hold(d engine.Driver, on bool) {
@@ -41,12 +46,11 @@ func (c *Conn) find(l engine.Leg) *upstream {
 	if c.free != nil && c.free.leg == l {
 		return c.free
 	}
-	for _, u := range c.pins {
-		if u.leg == l {
-			return u
-		}
+	u := c.pins
+	for u != nil && u.leg != l {
+		u = u.next
 	}
-	return nil
+	return u
 }
 
 // dispatch sends the request on its way: to the pinned connection of its
@@ -54,7 +58,7 @@ func (c *Conn) find(l engine.Leg) *upstream {
 func (c *Conn) dispatch() {
 	x := c.x
 	x.last, x.touched = c.now, c.now
-	for _, u := range c.pins {
+	for u := c.pins; u != nil; u = u.next {
 		// By name: the profile of a later snapshot is the same one to the client.
 		if u.profile != x.profile.Name {
 			continue
@@ -153,7 +157,7 @@ func (c *Conn) pin(u *upstream) {
 		return
 	}
 	u.profile = c.x.profile.Name
-	c.pins = append(c.pins, u)
+	u.next, c.pins = c.pins, u
 	c.free = nil
 	c.x.vip.Counters.Pins.Add(1)
 }
@@ -161,7 +165,7 @@ func (c *Conn) pin(u *upstream) {
 // dismiss closes a connection on which nothing is open, or parks it for other
 // clients.
 func (c *Conn) dismiss(u *upstream) {
-	if u.parks && u.ready && !u.pinned() {
+	if u.parkable() {
 		c.drop(u, engine.Park)
 		return
 	}
@@ -178,9 +182,9 @@ func (c *Conn) drop(u *upstream, how engine.How) {
 	if c.free == u {
 		c.free = nil
 	}
-	for i := range c.pins {
-		if c.pins[i] == u {
-			c.pins = append(c.pins[:i], c.pins[i+1:]...)
+	for at := &c.pins; *at != nil; at = &(*at).next {
+		if *at == u {
+			*at = u.next
 			c.closing = true
 			break
 		}

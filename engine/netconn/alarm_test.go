@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"casbah/engine"
+	"casbah/engine/enginetest"
 )
 
 // TestWake ticks at the deadline that was set last, at the exact time, and no
@@ -34,28 +35,29 @@ func TestWake(t *testing.T) {
 				start := time.Now().UnixNano()
 				var ticks []int64
 				turn := 0
-				core := &toy{}
-				core.bytes = func(_ engine.Leg, p []byte, d engine.Driver) int {
-					for _, at := range tt.wakes[turn] {
-						if at != 0 {
-							at = start + at*second
+				core := &enginetest.Toy{
+					OnBytes: func(_ engine.Leg, p []byte, d engine.Driver) int {
+						for _, at := range tt.wakes[turn] {
+							if at != 0 {
+								at = start + at*second
+							}
+							d.Wake(at)
 						}
-						d.Wake(at)
-					}
-					turn++
-					return len(p)
-				}
-				core.tick = func(now int64, why engine.Cause, _ engine.Driver) {
-					if why != engine.Deadline {
-						t.Errorf("Tick(%v); want Deadline", why)
-					}
-					ticks = append(ticks, (now-start)/second)
+						turn++
+						return len(p)
+					},
+					OnTick: func(now int64, why engine.Cause, _ engine.Driver) {
+						if why != engine.Deadline {
+							t.Errorf("Tick(%v); want Deadline", why)
+						}
+						ticks = append(ticks, (now-start)/second)
+					},
 				}
 				a, b := net.Pipe()
 				e := New(engine.Config{})
-				e.ServeConn(b, &engine.Listener{New: fixed(core)})
+				e.ServeConn(b, &engine.Listener{New: enginetest.Fixed(core)})
 				for range tt.wakes {
-					send(t, a, "x")
+					enginetest.Send(t, a, "x")
 					time.Sleep(time.Second)
 				}
 				time.Sleep(time.Minute)
@@ -64,9 +66,7 @@ func TestWake(t *testing.T) {
 					t.Errorf("ticks = %v; want %v", got, tt.want)
 				}
 				_ = a.Close()
-				if err := e.Wait(t.Context()); err != nil {
-					t.Error(err)
-				}
+				finish(t, e)
 			})
 		})
 	}
@@ -76,7 +76,7 @@ func TestWake(t *testing.T) {
 // whatever moves it away.
 func TestAlarmIsLazy(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
-		clock := wallClock()
+		clock := engine.WallClock()
 		var mu sync.Mutex // as that of a connection
 		var a alarm
 		fired := 0
@@ -111,27 +111,4 @@ func TestAlarmIsLazy(t *testing.T) {
 		count(time.Minute, 2)
 		a.stop()
 	})
-}
-
-// TestClock gives cores the injected clock.
-func TestClock(t *testing.T) {
-	now := make(chan int64, 1)
-	core := &clocked{now: now}
-	ln := &engine.Listener{New: fixed(core)}
-	start(t, engine.Config{Clock: func() int64 { return 4711 }}, ln)
-	send(t, dial(t, ln), "x")
-	if got := receive(t, now, "Bytes"); got != 4711 {
-		t.Errorf("now = %d; want 4711", got)
-	}
-}
-
-// clocked tells the time of its first octets.
-type clocked struct {
-	toy
-	now chan int64
-}
-
-func (c *clocked) Bytes(now int64, _ engine.Leg, p []byte, _ engine.Driver) int {
-	c.now <- now
-	return len(p)
 }

@@ -1,0 +1,316 @@
+package enginetest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"casbah/balance"
+	"casbah/engine"
+)
+
+// ends returns how a core hears that a peer has ended.
+func ends() []behaviour {
+	return []behaviour{
+		{"end-how", endHow},
+		{"end-upstream", endUpstream},
+		{"end-after-hold", endAfterHold},
+		{"end-behind-octets", endBehindOctets},
+		{"end-of-write", endOfWrite},
+		{"end-early-answer", earlyAnswer},
+	}
+}
+
+// endHow reports FIN and reset for what they are.
+func endHow(t *trial) {
+	for _, reset := range []bool{false, true} {
+		t.run(fmt.Sprintf("reset=%v", reset), func(t *trial) {
+			t.inModes(func(t *trial, m mode) {
+				told := make(chan error, 2)
+				got := make(chan string, 1)
+				core := &Toy{
+					OnBytes: func(_ engine.Leg, p []byte, _ engine.Driver) int {
+						got <- string(p)
+						return len(p)
+					},
+					OnEnd: func(l engine.Leg, err error, d engine.Driver) {
+						told <- err
+						d.Close(l, engine.Flush)
+					},
+				}
+				s := t.start(engine.Config{}, m.listener(Fixed(core)))
+				nc := m.dial(t, s.at)
+				Send(t, nc, "last")
+				if got := Receive(t, got, "octets"); got != "last" {
+					t.Errorf("Bytes(%q) before the end; want %q", got, "last")
+				}
+				if reset {
+					resetConn(nc)
+				}
+				_ = nc.Close()
+				err := Receive(t, told, "End")
+				if reset != errors.Is(err, syscall.ECONNRESET) || !reset && err != nil {
+					t.Errorf("End(%v) with reset=%v", err, reset)
+				}
+				Wait(t, s)
+			})
+		})
+	}
+}
+
+// resetConn closes nc by a reset.
+func resetConn(nc net.Conn) {
+	if over, ok := nc.(interface{ NetConn() net.Conn }); ok { // TLS, which would say goodbye
+		nc = over.NetConn()
+	}
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = nc.Close()
+}
+
+// endUpstream reports the end of a server, and what it sent before that.
+func endUpstream(t *trial) {
+	for _, secure := range []bool{false, true} {
+		for _, reset := range []bool{false, true} {
+			t.run(fmt.Sprintf("upstream-tls=%v/reset=%v", secure, reset), func(t *trial) {
+				read, told := make(chan struct{}), make(chan error, 1)
+				up := Upstream(t, secure, func(nc net.Conn) {
+					_, _ = io.WriteString(nc, "last")
+					if <-read; reset {
+						resetConn(nc)
+					}
+				})
+				s := t.start(engine.Config{}, &engine.Listener{New: Fixed(newLastReader(up, read, told))})
+				nc := Dial(t, s.at)
+				Send(t, nc, "x")
+				err := Receive(t, told, "End of the server")
+				if reset != errors.Is(err, syscall.ECONNRESET) || !reset && err != nil {
+					t.Errorf("End(%v) with reset=%v", err, reset)
+				}
+				_ = nc.Close()
+				Wait(t, s)
+			})
+		}
+	}
+}
+
+// newLastReader returns a core that dials to, closes read once it has got
+// "last", and then passes on the End of that server.
+func newLastReader(to *balance.Endpoint, read chan<- struct{}, told chan<- error) *Toy {
+	return &Toy{
+		OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
+			switch {
+			case l == engine.Client:
+				d.Dial(to, false)
+			case len(p) < len("last"):
+				return 0
+			default:
+				close(read)
+			}
+			return len(p)
+		},
+		OnEnd: func(l engine.Leg, err error, d engine.Driver) {
+			if l == 1 {
+				told <- err
+			}
+			d.Close(l, engine.Flush)
+		},
+	}
+}
+
+// endAfterHold keeps FIN back until the octets before it were offered.
+func endAfterHold(t *trial) {
+	t.inModes(func(t *trial, m mode) {
+		events := make(chan string, 8)
+		core := &Toy{
+			OnTick: func(_ int64, why engine.Cause, d engine.Driver) {
+				if why == engine.Deadline {
+					events <- "tick"
+					d.Hold(engine.Client, false)
+				}
+			},
+			OnEnd: func(l engine.Leg, err error, d engine.Driver) {
+				events <- fmt.Sprintf("end %v", err)
+				d.Close(l, engine.Flush)
+			},
+		}
+		core.OnBytes = func(_ engine.Leg, p []byte, d engine.Driver) int {
+			events <- string(p)
+			if string(p) == "a" {
+				d.Hold(engine.Client, true)
+				d.Wake(core.after(50 * time.Millisecond))
+			}
+			return len(p)
+		}
+		s := t.start(engine.Config{}, m.listener(Fixed(core)))
+		nc := m.dial(t, s.at)
+		Send(t, nc, "a")
+		if got := Receive(t, events, "first event"); got != "a" {
+			t.Errorf("event %q; want %q", got, "a")
+		}
+		Send(t, nc, "b")
+		_ = nc.CloseWrite()
+		for _, want := range []string{"tick", "b", "end <nil>"} {
+			if got := Receive(t, events, "event "+want); got != want {
+				t.Errorf("event %q; want %q", got, want)
+			}
+		}
+		ExpectEnd(t, nc)
+		_ = nc.Close()
+		Wait(t, s)
+	})
+}
+
+// endBehindOctets notices an end that comes together with the last octets,
+// though the system announces both at once.
+func endBehindOctets(t *trial) {
+	for _, reset := range []bool{false, true} {
+		t.run(fmt.Sprintf("reset=%v", reset), func(t *trial) {
+			const clients = 300
+			var octets, told atomic.Int64
+			s := t.start(engine.Config{}, &engine.Listener{New: func(engine.Conn) engine.Core {
+				return &Toy{
+					OnBytes: func(_ engine.Leg, p []byte, _ engine.Driver) int {
+						octets.Add(int64(len(p)))
+						return len(p)
+					},
+					OnEnd: func(l engine.Leg, _ error, d engine.Driver) {
+						told.Add(1)
+						d.Close(l, engine.Flush)
+					},
+				}
+			}})
+			var all sync.WaitGroup
+			for range clients {
+				all.Go(func() { hitAndRun(t, s.at, reset) })
+			}
+			all.Wait()
+			Becomes(t, "ends that were told", func() int { return int(told.Load()) }, clients)
+			Wait(t, s)
+			if got := octets.Load(); !reset && got != clients {
+				t.Errorf("%d octets came; want %d", got, clients)
+			}
+		})
+	}
+}
+
+// hitAndRun connects, sends an octet and is gone.
+func hitAndRun(t *trial, to netip.AddrPort, reset bool) {
+	nc, err := tryDial(t, to)
+	if err != nil {
+		t.Errorf("dial: %v", err)
+		return
+	}
+	_, _ = io.WriteString(nc, "x")
+	if reset {
+		_ = nc.SetLinger(0)
+	}
+	_ = nc.Close()
+}
+
+// endOfWrite reports a leg that fails while it is held, once octets that are
+// sent to it find out.
+func endOfWrite(t *trial) {
+	t.inModes(func(t *trial, m mode) {
+		held, told := make(chan struct{}), make(chan error, 1)
+		core := &Toy{
+			OnTick: func(now int64, _ engine.Cause, d engine.Driver) {
+				d.Send(engine.Client, []byte("to nobody"))
+				d.Wake(now + int64(5*time.Millisecond))
+			},
+			OnEnd: func(_ engine.Leg, err error, d engine.Driver) {
+				d.Wake(0)
+				told <- err
+			},
+		}
+		core.OnBytes = func(l engine.Leg, p []byte, d engine.Driver) int {
+			d.Hold(l, true)
+			d.Wake(core.after(0))
+			close(held)
+			return len(p)
+		}
+		s := t.start(engine.Config{}, m.listener(Fixed(core)))
+		nc := m.dial(t, s.at)
+		Send(t, nc, "x")
+		Receive(t, held, "Bytes")
+		resetConn(nc)
+		if err := Receive(t, told, "End"); err == nil {
+			t.Error("End(nil) of a leg that was reset; want an error")
+		}
+		Wait(t, s)
+	})
+}
+
+// earlyAnswer delivers what a server sent before it reset the connection on
+// which the client was still sending.
+func earlyAnswer(t *trial) {
+	for _, secure := range []bool{false, true} {
+		for _, moves := range []bool{false, true} {
+			t.run(fmt.Sprintf("upstream-tls=%v/moves=%v", secure, moves), func(t *trial) {
+				up := Upstream(t, secure, func(nc net.Conn) {
+					_, _ = io.ReadFull(nc, make([]byte, 1))
+					_, _ = io.WriteString(nc, "413")
+					delivered(nc) // closing drops what has not arrived
+					resetConn(nc)
+				})
+				s := t.start(engine.Config{}, &engine.Listener{New: Fixed(newUploader(up, moves))})
+				nc := Dial(t, s.at)
+				over := make(chan struct{})
+				go func() {
+					_, _ = io.Copy(nc, zeros{})
+					close(over)
+				}()
+				Expect(t, nc, "413")
+				_ = nc.Close()
+				Receive(t, over, "end of the client's write")
+				Wait(t, s)
+			})
+		}
+	}
+}
+
+// newUploader returns a core that passes on what its client sends, and the
+// server's answer up to its end, whatever that is.
+func newUploader(to *balance.Endpoint, moves bool) *Toy {
+	dialled := false
+	core := &Toy{
+		OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
+			switch {
+			case !dialled:
+				dialled = true
+				d.Hold(engine.Client, true)
+				d.Dial(to, false)
+				return 0
+			case l == engine.Client && d.Send(1, p):
+				d.Hold(engine.Client, true)
+			case l == 1:
+				d.Send(engine.Client, p)
+			}
+			return len(p)
+		},
+		OnDrained: func(_ engine.Leg, d engine.Driver) { d.Hold(engine.Client, false) },
+		OnEnd: func(l engine.Leg, _ error, d engine.Driver) {
+			d.Close(1, engine.Flush)
+			d.Close(engine.Client, engine.Flush)
+		},
+	}
+	core.OnDialed = func(l engine.Leg, _ bool, _ error, d engine.Driver) {
+		d.Hold(engine.Client, false)
+		if moves {
+			d.Move(engine.Client, l, -1)
+		}
+	}
+	return core
+}
+
+// zeros is an endless body.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

@@ -1,0 +1,44 @@
+// Package enginetest holds the behaviour that every driver of package engine
+// has, as tests over real sockets of loopback; and what the tests of drivers
+// share: a toy core, a relay core, servers, clients. It is for tests alone.
+package enginetest
+
+import (
+	"testing"
+
+	"casbah/engine"
+)
+
+// Run tests engines that open makes. The tests of a driver call it; so every
+// driver behaves the same. What waits for time checks lower bounds of it only,
+// and Patience is the upper bound of everything.
+func Run(t *testing.T, open func(tb testing.TB, cfg engine.Config) engine.Engine) {
+	t.Helper()
+	root := &trial{t, open}
+	for _, behaviours := range [][]behaviour{
+		octets(), ends(), closes(), moves(), wakes(), dials(), parks(), stops(), panics(), conns(), greetings(), limits(), sockets(),
+	} {
+		for _, b := range behaviours {
+			root.run(b.name, b.test)
+		}
+	}
+}
+
+// behaviour is one test. Its name begins with what it is about, so that -run
+// finds the tests of that.
+type behaviour struct {
+	name string
+	test func(t *trial)
+}
+
+// trial is a test of engines that open makes.
+type trial struct {
+	*testing.T
+	open func(tb testing.TB, cfg engine.Config) engine.Engine
+}
+
+// run makes f a subtest.
+func (t *trial) run(name string, f func(t *trial)) {
+	t.Helper()
+	t.Run(name, func(sub *testing.T) { f(&trial{sub, t.open}) })
+}

@@ -1,0 +1,102 @@
+//go:build linux
+
+package reactor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"casbah/internal/tlsbio"
+)
+
+// connectTime is for endpoints that set none.
+const connectTime = 10 * time.Second
+
+var (
+	// errUnresolved answers the Dial of an endpoint whose name has no address yet.
+	errUnresolved = errors.New("reactor: dial: the server's name is not resolved")
+	errDialTime   = fmt.Errorf("reactor: dial: no connection in time: %w", os.ErrDeadlineExceeded)
+)
+
+// startDial begins to connect l to its endpoint. It is answered after the
+// current call, even if it fails at once.
+func (l *leg) startDial() {
+	addr, ok := l.endpoint.Addr()
+	if !ok {
+		l.dialFailed(errUnresolved)
+		return
+	}
+	fd, errno := socket(addr.Addr())
+	if errno != 0 {
+		l.dialFailed(os.NewSyscallError("socket", errno))
+		return
+	}
+	l.fd = int32(fd)
+	setOption(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	errno = connect(fd, addr)
+	if errno != 0 && errno != unix.EINPROGRESS {
+		l.dialFailed(os.NewSyscallError("connect", errno))
+		return
+	}
+	if errno := l.loop.register(l); errno != 0 {
+		l.dialFailed(os.NewSyscallError("epoll_ctl", errno))
+		return
+	}
+	l.dial = dialling
+	if errno == unix.EINPROGRESS || l.endpoint.TLS != nil {
+		wait := l.endpoint.ConnectTimeout
+		if wait <= 0 {
+			wait = connectTime
+		}
+		l.limit(l.loop.now + int64(wait))
+	}
+	if errno == 0 {
+		l.connected()
+	}
+}
+
+// connected goes on once TCP is up: with TLS, or the answer to Dial.
+func (l *leg) connected() {
+	l.up = true
+	if to := l.endpoint; to.TLS != nil {
+		addr, _ := to.Addr()
+		l.secure(tlsbio.Client, to.TLS, localAddr(int(l.fd)), addr)
+		l.shake()
+		return
+	}
+	l.until = 0
+	l.dial = dialDone
+	l.conn.due = true
+	if l.out != nil || l.half {
+		l.mark()
+	}
+}
+
+// tryConnected is the turn of an event on a socket that is being connected.
+func (l *leg) tryConnected() {
+	c := l.conn
+	l.loop.at = c
+	if errno := socketError(int(l.fd)); errno != 0 {
+		l.dialFailed(os.NewSyscallError("connect", errno))
+	} else {
+		l.connected()
+		l.resume() // a server may speak first
+	}
+	c.run()
+	c.settle()
+}
+
+// dialFailed answers Dial by an error, or ends a dial that nobody waits for.
+func (l *leg) dialFailed(err error) {
+	if l.gone {
+		l.shut()
+		return
+	}
+	l.failure = err
+	l.dial = dialDone
+	l.conn.due = true
+}

@@ -1,0 +1,137 @@
+//go:build linux
+
+package reactor
+
+import (
+	"errors"
+	"math"
+
+	"casbah/balance"
+	"casbah/engine"
+)
+
+// errStartTLS answers StartTLS: no protocol that this driver serves begins TLS
+// on an open connection.
+var errStartTLS = errors.New("reactor: STARTTLS: " + errors.ErrUnsupported.Error())
+
+// leg returns the leg of that number, or nil if there is none.
+func (c *conn) leg(id engine.Leg) *leg {
+	if int(id) >= len(c.legs) {
+		return nil
+	}
+	return c.legs[id]
+}
+
+// Send implements engine.Driver.
+func (c *conn) Send(to engine.Leg, p []byte) (full bool) {
+	l := c.leg(to)
+	if l == nil || l.half || l.werr != nil {
+		return false
+	}
+	if len(p) > 0 {
+		l.send(p)
+	}
+	l.full = l.full || l.queued() > fullAt
+	return l.full
+}
+
+// Hold implements engine.Driver.
+func (c *conn) Hold(from engine.Leg, on bool) {
+	l := c.leg(from)
+	if l == nil || l.held == on {
+		return
+	}
+	l.held = on
+	if !on {
+		l.offer = true
+		c.due = true
+		l.resume()
+	}
+}
+
+// Move implements engine.Driver.
+func (c *conn) Move(from, to engine.Leg, n int64) {
+	f, t := c.leg(from), c.leg(to)
+	if f == nil || t == nil || n == 0 {
+		return
+	}
+	f.move = move{to: t, left: n}
+	c.due = true
+	f.resume()
+}
+
+// Dial implements engine.Driver.
+func (c *conn) Dial(e *balance.Endpoint, reuse bool) engine.Leg {
+	id := c.free()
+	c.due = true
+	if reuse {
+		if l := c.loop.take(e); l != nil {
+			c.adopt(l, id)
+			return id
+		}
+	}
+	l := c.newLeg(id, -1)
+	l.endpoint = e
+	l.startDial()
+	return id
+}
+
+// adopt makes the parked l leg id of c.
+func (c *conn) adopt(l *leg, id engine.Leg) {
+	l.conn, l.id = c, id
+	l.reused = true
+	l.gone, l.held, l.half, l.full = false, false, false, false
+	l.dial = dialDone
+	c.legs[id] = l
+	c.open++
+}
+
+// free returns the lowest number above the client's that no leg has.
+func (c *conn) free() engine.Leg {
+	for i := 1; i < len(c.legs); i++ {
+		if c.legs[i] == nil {
+			return engine.Leg(i)
+		}
+	}
+	if len(c.legs) > math.MaxUint8 {
+		panic("BUG: a core opened more than 255 upstream connections")
+	}
+	c.legs = append(c.legs, nil)
+	return engine.Leg(len(c.legs) - 1)
+}
+
+// StartTLS implements engine.Driver.
+func (c *conn) StartTLS(id engine.Leg, _ bool) {
+	if l := c.leg(id); l != nil {
+		l.securing = true
+		c.due = true
+	}
+}
+
+// Close implements engine.Driver.
+func (c *conn) Close(id engine.Leg, how engine.How) {
+	l := c.leg(id)
+	if l == nil {
+		return
+	}
+	switch how {
+	case engine.Half:
+		if !l.half {
+			l.half = true
+			l.mark()
+		}
+	case engine.Reset:
+		c.detach(l)
+		l.abort()
+	case engine.Park:
+		c.detach(l)
+		l.parking = true
+		c.parks = true
+	default:
+		c.detach(l)
+		l.finish()
+	}
+}
+
+// Wake implements engine.Driver.
+func (c *conn) Wake(at int64) { c.wake = at }

@@ -1,0 +1,190 @@
+//go:build linux
+
+package reactor
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// The measures of reading.
+const (
+	turnReads = 4        // of one leg in one turn; then others have theirs
+	headRead  = 16 << 10 // one read that a core looks at; what is behind it may be spliced
+	minRoom   = 4 << 10  // the least room for a read behind octets that the core left
+)
+
+// errAgain says that the socket is empty.
+var errAgain = errors.New("reactor: nothing to read")
+
+// pump reads l until its socket is empty, somebody asks it to stop, or others
+// have waited long enough.
+func (l *leg) pump() {
+	c := l.conn
+	l.loop.at = c
+	for range turnReads {
+		if !l.hot || l.fd < 0 || !l.mayRead() {
+			break
+		}
+		switch {
+		case l.gone:
+			l.discard()
+		case l.tls != nil && !l.tls.done:
+			l.feed()
+		case l.spliceable() && l.splice():
+		default:
+			l.receive()
+		}
+		c.run()
+		l.keep()
+	}
+	if l.hot && l.fd >= 0 && l.mayRead() {
+		l.resume()
+	}
+	c.settle()
+}
+
+// mayRead reports whether octets of l would be taken now.
+func (l *leg) mayRead() bool {
+	switch {
+	case l.gone:
+		return true // they are discarded
+	case l.held:
+		return false
+	case l.move.to != nil:
+		return l.move.to.queued() <= fullAt
+	default:
+		return len(l.unread) < huge
+	}
+}
+
+// resume has l read again in this turn or the next, if there may be anything.
+func (l *leg) resume() {
+	if l.hot && !l.ready && l.fd >= 0 {
+		l.ready = true
+		l.loop.ready = append(l.loop.ready, l)
+	}
+}
+
+// receive makes one read and notes what it brought.
+func (l *leg) receive() {
+	lp, c := l.loop, l.conn
+	p := lp.scratch
+	if l.in != nil {
+		l.in.r = l.in.w - len(l.unread)
+		if len(l.in.room()) < minRoom {
+			l.in = lp.buffers.grow(l.in, minRoom)
+		}
+		p = l.in.room()
+	} else if l.move.to == nil && l.tls == nil {
+		p = p[:headRead]
+	}
+	n, err := l.fill(p)
+	if n > 0 {
+		if l.in != nil {
+			l.in.w += n
+			l.unread = l.in.octets()
+		} else {
+			l.unread = p[:n]
+		}
+		l.offer, c.due = true, true
+		if c.greets != nil && l.id == 0 {
+			l.greet()
+		}
+	}
+	if err != nil && !errors.Is(err, errAgain) {
+		l.readEnded(err)
+	}
+}
+
+// fill reads into p, with TLS what was sealed. Less than p proves the socket
+// empty, unless the peer has closed.
+func (l *leg) fill(p []byte) (int, error) {
+	if l.tls != nil {
+		return l.tls.fill(l, p)
+	}
+	return l.fillRaw(p)
+}
+
+func (l *leg) fillRaw(p []byte) (int, error) {
+	n, errno := read(int(l.fd), p)
+	l.hot = n == len(p) || l.hup && errno == 0
+	switch {
+	case errno == unix.EAGAIN:
+		return 0, errAgain
+	case errno != 0:
+		return 0, os.NewSyscallError("read", errno)
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// keep copies what the core left in the scratch of the loop, and gives a buffer
+// back that the core has emptied.
+func (l *leg) keep() {
+	lp := l.loop
+	switch {
+	case l.gone:
+		l.unread = nil
+	case len(l.unread) == 0:
+		l.unread = nil
+	case l.in == nil:
+		l.in = lp.buffers.add(nil, l.unread)
+		l.unread = l.in.octets()
+		return
+	default:
+		return
+	}
+	if l.in != nil {
+		lp.buffers.put(l.in)
+		l.in = nil
+	}
+}
+
+// readEnded notes the end of reading. After a clean one the leg may still have
+// failed for writing, which nobody else would report.
+func (l *leg) readEnded(err error) {
+	l.eof, l.hot = true, false
+	c := l.conn
+	c.due = true
+	if c.greets != nil && l.id == 0 {
+		l.decline(c.greets.missing())
+		return
+	}
+	if errors.Is(err, io.EOF) {
+		l.fin = true
+		l.failure = l.werr
+		return
+	}
+	l.failure = err
+	if l.werr != nil {
+		l.failure = l.werr
+	}
+}
+
+// discardMost is how many octets a peer may go on sending while it takes our
+// last ones.
+const discardMost = 256 << 10
+
+// discard reads on a leg that is closed, for the peer's sake: closing a socket
+// with unread octets resets it, and what the peer has not taken is lost.
+func (l *leg) discard() {
+	n, errno := read(int(l.fd), l.loop.scratch)
+	l.hot = n == len(l.loop.scratch) || l.hup && errno == 0
+	l.discarded += int32(n)
+	l.parking = false // nothing may come on a leg that is to be parked
+	switch {
+	case errno == unix.EAGAIN:
+	case errno != 0 || l.discarded > discardMost:
+		l.shut()
+	case n == 0:
+		l.eof, l.hot = true, false
+		if l.finSent {
+			l.shut()
+		}
+	}
+}

@@ -1,0 +1,202 @@
+//go:build linux
+
+package reactor
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+
+	"casbah/internal/tlsbio"
+)
+
+// session is the TLS of a leg.
+type session struct {
+	bio   *tlsbio.Conn
+	done  bool    // the handshake is over
+	ended bool    // close_notify was sent
+	plain *buffer // sent by the core, not sealed yet
+}
+
+// maxSeal is more than what a record adds to its octets.
+const maxSeal = 256
+
+// secure puts TLS over the socket of l; side is tlsbio.Server or tlsbio.Client.
+func (l *leg) secure(side func(*tls.Config, tlsbio.Sink, net.Addr, net.Addr) *tlsbio.Conn, cfg *tls.Config, local, remote netip.AddrPort) {
+	l.tls = &session{bio: side(cfg, l, address(remote), address(local))}
+}
+
+// address is what crypto/tls is told of an end of the connection.
+type address netip.AddrPort
+
+func (address) Network() string  { return "tcp" }
+func (a address) String() string { return netip.AddrPort(a).String() }
+
+// Sealed implements tlsbio.Sink. What crypto/tls writes by itself, alerts and
+// answers to key updates, goes into the output of its own connection like all
+// else.
+func (l *leg) Sealed(p []byte) {
+	l.out = l.loop.buffers.add(l.out, p)
+	l.mark()
+}
+
+// feed reads for a handshake, whose next step waits for its turn.
+func (l *leg) feed() {
+	n, err := l.fillRaw(l.loop.cipher)
+	switch {
+	case errors.Is(err, errAgain):
+		return
+	case errors.Is(err, io.EOF):
+		l.eof, l.hot = true, false
+		l.tls.bio.FeedEnd()
+	case err != nil:
+		l.hot = false
+		l.shakeFailed(err)
+		return
+	default:
+		l.tls.bio.Feed(l.loop.cipher[:n])
+		l.tls.bio.Keep()
+	}
+	l.shake()
+}
+
+// shake puts the next step of the handshake in the queue.
+func (l *leg) shake() {
+	if !l.shaking {
+		l.shaking = true
+		l.loop.shaking.push(l)
+	}
+}
+
+// stepHandshake makes one step: up to where it needs octets of the peer.
+func (l *leg) stepHandshake() {
+	l.shaking = false
+	c := l.conn
+	if l.fd < 0 || l.gone || l.tls == nil || l.tls.done {
+		return
+	}
+	l.loop.at = c
+	done, err := l.tls.bio.Handshake()
+	switch {
+	case err != nil:
+		l.shakeFailed(err)
+	case done:
+		l.tls.done = true
+		l.until = 0
+		l.shaken()
+	}
+	c.run()
+	c.settle()
+}
+
+// shaken goes on once the handshake is over. Octets may have come behind it.
+func (l *leg) shaken() {
+	c := l.conn
+	if l.endpoint == nil {
+		info := c.greets.info
+		info.Secure = true
+		info.ServerName = serverName(l.tls.bio.State())
+		c.begin(info)
+	} else {
+		l.dial = dialDone
+		c.due = true
+		l.mark() // for what was sent before
+	}
+	l.hot = true
+	l.resume()
+}
+
+// shakeFailed ends a handshake.
+func (l *leg) shakeFailed(err error) {
+	if l.endpoint == nil {
+		l.decline(handshakeFailed)
+		return
+	}
+	l.dialFailed(err)
+}
+
+// fill reads what the peer has sealed into p.
+func (s *session) fill(l *leg, p []byte) (n int, err error) {
+	for fed := false; n < len(p); {
+		k, err := s.bio.Read(p[n:])
+		n += k
+		switch {
+		case err == nil:
+			continue
+		case !errors.Is(err, tlsbio.ErrAgain):
+			return n, err
+		case n > 0:
+			return n, nil
+		case fed && !l.hot:
+			return 0, errAgain
+		}
+		// What p cannot take would have to be copied.
+		k, err = l.fillRaw(l.loop.cipher[:min(len(p)+maxSeal, len(l.loop.cipher))])
+		fed = true
+		switch {
+		case errors.Is(err, io.EOF):
+			s.bio.FeedEnd()
+		case err != nil:
+			return n, err
+		default:
+			s.bio.Feed(l.loop.cipher[:k])
+		}
+	}
+	s.bio.Keep()
+	l.hot = true // there may be more in the session
+	return n, nil
+}
+
+// send takes p to be sealed: a small one when the turn is over, together with
+// others, so that they share a record.
+func (s *session) send(l *leg, p []byte) {
+	if !s.done || len(p) < directLeast {
+		s.plain = l.loop.buffers.add(s.plain, p)
+		return
+	}
+	s.seal(l)
+	l.sealed(s.bio.Write(p))
+}
+
+// seal seals what was sent.
+func (s *session) seal(l *leg) {
+	if s.plain == nil {
+		return
+	}
+	b := s.plain
+	s.plain = nil
+	err := s.bio.Write(b.octets())
+	l.loop.buffers.put(b)
+	l.sealed(err)
+}
+
+func (l *leg) sealed(err error) {
+	if err != nil {
+		l.writeFailed(err)
+	}
+}
+
+// end sends close_notify, once.
+func (s *session) end() {
+	if s.done && !s.ended {
+		s.ended = true
+		s.bio.CloseWrite()
+	}
+}
+
+// close releases what the session holds.
+func (s *session) close(lp *loop) {
+	lp.buffers.put(s.plain)
+	s.plain = nil
+	s.bio.Close()
+}
+
+// queued returns the octets that are not sealed yet.
+func (s *session) queued() int {
+	if s.plain == nil {
+		return 0
+	}
+	return s.plain.w - s.plain.r
+}

@@ -1,0 +1,168 @@
+// Package relay passes TCP on as a protocol core: a client connection is given a
+// server when it opens, and the octets go to and fro as they come, unread.
+//
+// The server is chosen once, by the chain of the VIP's profile over the
+// addresses of the connection. What the client says before its server is there
+// waits in the socket. Then the driver moves the octets, and the core hears of
+// progress, ends and time alone. A direction that ends is closed towards the
+// other side while the other direction goes on; a reset is passed on as one.
+package relay
+
+import (
+	"net/netip"
+
+	"casbah/engine"
+	"casbah/route"
+)
+
+// Conn is the core of one client connection.
+type Conn struct {
+	cur    *route.Current
+	client netip.AddrPort
+	local  netip.Addr
+	pair   *pair // nil before the first call, and once it is over
+	over   bool
+}
+
+// New returns the core of a client connection of the VIP that cur points to,
+// which has one profile. It takes the snapshot in force when it opens, and keeps it.
+func New(cur *route.Current, c engine.Conn) engine.Core {
+	return &Conn{cur: cur, client: c.Remote, local: c.Local.Addr()}
+}
+
+// Bytes implements engine.Core. It takes nothing: what is offered before the
+// server is there belongs to the Move that begins then.
+func (c *Conn) Bytes(int64, engine.Leg, []byte, engine.Driver) int { return 0 }
+
+// Secured implements engine.Core; nothing begins TLS here.
+func (c *Conn) Secured(int64, engine.Leg, error, engine.Driver) {}
+
+// Drained implements engine.Core; what moves is held back by the driver.
+func (c *Conn) Drained(int64, engine.Leg, engine.Driver) {}
+
+// Tick implements engine.Core. A relay that is up has no end of its own: it
+// goes on while casbah drains. One without a server does not begin any more.
+func (c *Conn) Tick(now int64, why engine.Cause, d engine.Driver) {
+	if c.over {
+		return
+	}
+	opens := c.pair == nil
+	if opens {
+		c.pair = newPair(c, now)
+	}
+	switch {
+	case why == engine.Kill, why == engine.Drain && !c.pair.joined:
+		c.finish(now, route.EndKill, engine.Reset, d)
+	case opens:
+		d.Hold(engine.Client, true)
+		c.choose(now, d)
+	case why == engine.Deadline:
+		c.expire(now, d)
+	}
+}
+
+// choose decides for a server and dials it.
+func (c *Conn) choose(now int64, d engine.Driver) {
+	p := c.pair
+	p.profile.Decide(now, &p.rq, &p.d)
+	if p.d.Outcome != route.Chosen {
+		p.vip.Refuse(route.CauseNoServer)
+		c.finish(now, route.EndNoServer, engine.Reset, d)
+		return
+	}
+	p.d.Commit(now)
+	p.attempts++
+	p.server = d.Dial(p.d.Endpoint, false)
+}
+
+// Dialed implements engine.Core. A server that cannot be reached is avoided.
+func (c *Conn) Dialed(now int64, l engine.Leg, _ bool, err error, d engine.Driver) {
+	p := c.pair
+	switch {
+	case p == nil || p.joined || l != p.server:
+		// Nobody waits for it.
+	case err != nil:
+		p.server = engine.Client
+		p.d.Avoid(now)
+		c.choose(now, d)
+	default:
+		c.join(now, d)
+	}
+}
+
+// join has the octets flow, both ways.
+func (c *Conn) join(now int64, d engine.Driver) {
+	p := c.pair
+	p.joined = true
+	p.last, p.touched = now, now
+	d.Move(p.server, engine.Client, -1)
+	if p.clientDone {
+		d.Close(p.server, engine.Half)
+	} else {
+		d.Move(engine.Client, p.server, -1)
+	}
+	d.Hold(engine.Client, false)
+	p.arm(d)
+}
+
+// Moved implements engine.Core.
+func (c *Conn) Moved(now int64, from engine.Leg, n int64, _ engine.Driver) {
+	p := c.pair
+	if p == nil {
+		return
+	}
+	p.last = now
+	if from == engine.Client {
+		p.in += n
+		p.vip.Counters.In.Add(uint64(n))
+	} else {
+		p.out += n
+		p.vip.Counters.Out.Add(uint64(n))
+	}
+}
+
+// End implements engine.Core.
+func (c *Conn) End(now int64, l engine.Leg, err error, d engine.Driver) {
+	p := c.pair
+	switch {
+	case p == nil:
+	case l == engine.Client && err != nil:
+		c.finish(now, route.EndClient, engine.Reset, d)
+	case l == engine.Client:
+		p.clientDone = true
+		c.shut(now, p.server, p.serverDone, d)
+	case l != p.server:
+	case err != nil:
+		if p.out == 0 && !p.clientDone { // it took the connection and did not serve it
+			p.d.Avoid(now)
+		}
+		c.finish(now, route.EndServer, engine.Reset, d)
+	default:
+		p.serverDone = true
+		c.shut(now, engine.Client, p.clientDone, d)
+	}
+}
+
+// shut passes the end of one direction on to the leg to; both says that the
+// other direction has ended before.
+func (c *Conn) shut(now int64, to engine.Leg, both bool, d engine.Driver) {
+	switch {
+	case both:
+		c.finish(now, route.EndDone, engine.Flush, d)
+	case c.pair.joined: // else the server is told when it is there
+		d.Close(to, engine.Half)
+	}
+}
+
+// finish ends both legs, counts the connection and gives its state back.
+func (c *Conn) finish(now int64, end route.End, how engine.How, d engine.Driver) {
+	p := c.pair
+	p.record(now, end, c.client)
+	p.d.Release(now)
+	if p.server != engine.Client {
+		d.Close(p.server, how)
+	}
+	d.Close(engine.Client, how)
+	c.pair, c.over = nil, true
+	p.release()
+}

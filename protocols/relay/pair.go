@@ -1,0 +1,71 @@
+package relay
+
+import (
+	"net/netip"
+	"sync"
+
+	"casbah/engine"
+	"casbah/route"
+)
+
+// pair is the state of a client connection and its server's. It is pooled.
+type pair struct {
+	vip     *route.VIP
+	profile *route.Profile
+	d       route.Decision
+	rq      route.Request
+	rec     route.Record
+
+	server   engine.Leg // engine.Client: none
+	attempts int
+	in, out  int64 // octets from and to the client
+
+	began   int64
+	last    int64 // octets were seen to move last
+	touched int64 // the binding was touched last
+	armed   int64 // the deadline that the driver knows; 0: none
+
+	joined     bool // the server is there
+	clientDone bool // the client sends nothing more
+	serverDone bool // nor does the server
+}
+
+var pairs = sync.Pool{New: func() any { return new(pair) }}
+
+// newPair returns the state of c, which opens.
+func newPair(c *Conn, now int64) *pair {
+	p := pairs.Get().(*pair) //nolint:forcetypeassert // the pool holds nothing else
+	p.vip = c.cur.Load()
+	p.profile = p.vip.Profiles[0]
+	p.rq = route.Request{Source: c.client.Addr().Unmap(), Dest: c.local.Unmap()}
+	p.began = now
+	return p
+}
+
+// release gives p back to the pool. Its decision has been released.
+func (p *pair) release() {
+	*p = pair{}
+	pairs.Put(p)
+}
+
+// record counts the connection and hands its access record to the log.
+func (p *pair) record(now int64, end route.End, client netip.AddrPort) {
+	r := &p.rec
+	*r = route.Record{
+		VIP:      p.vip.Name,
+		Profile:  p.profile.Name,
+		Client:   client,
+		Source:   p.rq.Source,
+		Relayed:  true,
+		In:       p.in,
+		Out:      p.out,
+		Begin:    p.began,
+		Finish:   now,
+		End:      end,
+		Attempts: p.attempts,
+	}
+	if p.d.Profile != nil { // else it ended before a decision
+		r.Server, r.Step, r.Why = p.d.Server(), p.d.Step(), p.d.Why()
+	}
+	p.vip.CountRelayed(r)
+}
