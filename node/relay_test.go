@@ -2,6 +2,7 @@ package node
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -151,16 +152,16 @@ func TestVIPThatChangesItsType(t *testing.T) {
 	r := newRig(t, t.TempDir(), web)
 	r.until("the services are up", func() bool { up, _ := r.VIPUp("mail"); return up })
 	request := open(t, r)
-	if resp := ask(t, request, server); resp.Close {
+	if closes := ask(t, request, server); closes {
 		t.Error("an answer before the reload closes its connection")
 	}
 
 	r.reloads(flow)
 	r.until("the services are up", func() bool { up, _ := r.VIPUp("mail"); return up })
-	if resp := ask(t, request, server); !resp.Close {
+	if closes := ask(t, request, server); !closes {
 		t.Error("after the reload an answer leaves its connection open")
 	}
-	if _, err := request.Read(make([]byte, 1)); err != io.EOF {
+	if _, err := request.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("read: %v; want the end", err)
 	}
 	relayed := open(t, r)
@@ -190,25 +191,25 @@ func (r *rig) reloads(text string) {
 // open connects to the VIP.
 func open(t *testing.T, r *rig) net.Conn {
 	t.Helper()
-	return within(t)(net.Dial("tcp", r.Addrs("mail")[0].String()))
+	c, err := net.Dial("tcp", r.Addrs("mail")[0].String())
+	return patient(t, c, err)
 }
 
 func accepted(t *testing.T, server net.Listener) net.Conn {
 	t.Helper()
-	return within(t)(server.Accept())
+	c, err := server.Accept()
+	return patient(t, c, err)
 }
 
-// within gives a connection a test's patience, and closes it behind the test.
-func within(t *testing.T) func(net.Conn, error) net.Conn {
-	return func(c net.Conn, err error) net.Conn {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
-		return c
+// patient gives a connection a test's patience, and closes it behind the test.
+func patient(t *testing.T, c net.Conn, err error) net.Conn {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	return c
 }
 
 // talk has one side say text to the other.
@@ -223,8 +224,9 @@ func talk(t *testing.T, from, to net.Conn, text string) {
 	}
 }
 
-// ask sends a request, which server answers.
-func ask(t *testing.T, client net.Conn, server net.Listener) *http.Response {
+// ask sends a request, which server answers, and reports whether the answer
+// closes its connection.
+func ask(t *testing.T, client net.Conn, server net.Listener) (closes bool) {
 	t.Helper()
 	if _, err := io.WriteString(client, "GET /owa/ HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
 		t.Fatal(err)
@@ -241,5 +243,5 @@ func ask(t *testing.T, client net.Conn, server net.Listener) *http.Response {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	return resp
+	return resp.Close
 }

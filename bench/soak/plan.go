@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -86,10 +87,7 @@ func parsePlan(req *http.Request) (*plan, error) {
 		hints: q.Get("hints") == "true", half: q.Get("half") == "true", wait: number[time.Duration](q, "wait", &err),
 		fault: q.Get("fault"), at: number[int64](q, "at", &err),
 	}
-	if n, scanErr := fmt.Sscanf(req.URL.Path, "/%s", &p.profile); n != 1 {
-		err = scanErr
-	}
-	p.profile = p.profile[:max(0, len(p.profile)-len("/soak"))]
+	p.profile = strings.TrimSuffix(strings.TrimPrefix(req.URL.Path, "/"), "/soak")
 	if err == nil && p.target() != req.RequestURI {
 		err = fmt.Errorf("the target is %q; it was sent as %q", req.RequestURI, p.target())
 	}

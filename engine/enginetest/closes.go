@@ -146,13 +146,17 @@ func reset(t *trial) {
 	})
 }
 
+// unsendable is more octets than the buffers of the system take from a driver
+// whose peer does not read.
+const unsendable = 16 << 20
+
 // resetWhileStuck ends a write to a peer that does not read.
 func resetWhileStuck(t *trial) {
 	t.inModes(func(t *trial, m mode) {
 		ticks, closed := 0, make(chan struct{})
 		core := &Toy{
 			OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
-				d.Send(l, make([]byte, 64<<20))
+				d.Send(l, make([]byte, unsendable))
 				d.Wake(1)
 				return len(p)
 			},

@@ -70,6 +70,11 @@ func (m mode) dial(tb testing.TB, to netip.AddrPort) client {
 			tb.Fatal(err)
 		}
 	}
+	return m.over(nc)
+}
+
+// over returns the client over a connection.
+func (m mode) over(nc *net.TCPConn) client {
 	if m.secure {
 		return tls.Client(nc, ClientTLS())
 	}

@@ -47,7 +47,7 @@ func panicCases(t *trial) []panicCase {
 		}},
 		{"after-send", func() *Toy {
 			return &Toy{OnBytes: func(l engine.Leg, _ []byte, d engine.Driver) int {
-				d.Send(l, make([]byte, 32<<20))
+				d.Send(l, make([]byte, unsendable))
 				panic("after send")
 			}}
 		}},

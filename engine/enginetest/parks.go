@@ -235,7 +235,7 @@ func parkRace(t *trial) {
 	t.withLender(func(t *trial, s *served, from *lender, _ *atomic.Int64) {
 		nc := Dial(t, s.at)
 		got := make([]byte, 1)
-		for i := range 300 {
+		for i := range 100 {
 			ask(t, nc, 1)
 			last := from.last()
 			_, _ = io.WriteString(last, "#")

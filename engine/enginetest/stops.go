@@ -176,11 +176,11 @@ func killCases(t *trial, dials chan<- struct{}) []killCase {
 	}
 	stuck := func(engine.Conn) engine.Core {
 		return &Toy{OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
-			d.Send(l, make([]byte, 32<<20))
+			d.Send(l, make([]byte, unsendable))
 			return len(p)
 		}}
 	}
-	big := string(make([]byte, 32<<20))
+	big := string(make([]byte, unsendable))
 	return []killCase{
 		{"idle", plain.listener(Echo), "x", "x"},
 		{"idle-tls", overTLS.listener(Echo), "x", "x"},

@@ -1,7 +1,6 @@
 package netconn
 
 import (
-	"reflect"
 	"testing"
 
 	"casbah/engine"
@@ -22,24 +21,5 @@ func TestBytesBounded(t *testing.T) {
 	go func() { _, _ = nc.Write(make([]byte, 64<<20)) }()
 	if got := enginetest.Receive(t, most, "full buffer"); got != huge {
 		t.Errorf("%d octets were offered; want at most %d", got, huge)
-	}
-}
-
-// TestSourcesAreForgotten leaves nothing behind of an address without
-// connections.
-func TestSourcesAreForgotten(t *testing.T) {
-	e := New(engine.Config{MaxPerSource: 1})
-	s := enginetest.Serve(t, e, &engine.Listener{New: enginetest.Echo})
-	open := func() int { return reflect.ValueOf(&e.sources).Elem().FieldByName("open").Len() }
-	nc := enginetest.Dial(t, s.Addr())
-	enginetest.Send(t, nc, "x")
-	enginetest.Expect(t, nc, "x")
-	if got := open(); got != 1 {
-		t.Errorf("%d sources are known with one connection; want 1", got)
-	}
-	_ = nc.Close()
-	enginetest.Wait(t, e)
-	if got := open(); got != 0 {
-		t.Errorf("%d sources are known without a connection; want 0", got)
 	}
 }

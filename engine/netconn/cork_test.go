@@ -64,20 +64,3 @@ func TestCork(t *testing.T) {
 	_ = a.Close()
 	_ = b.Close()
 }
-
-// TestRecords finds the boundaries of records, in whatever pieces they come.
-func TestRecords(t *testing.T) {
-	stream := "\x16\x03\x01\x00\x03abc" + "\x17\x03\x03\x00\x00" + "\x17\x03\x03\x01\x02" + strings.Repeat("x", 0x102)
-	whole := map[int]bool{0: true, 8: true, 13: true, len(stream): true}
-	for piece := 1; piece <= len(stream); piece++ {
-		var r records
-		for at := 0; at < len(stream); {
-			n := min(piece, len(stream)-at)
-			r.pass([]byte(stream[at : at+n]))
-			at += n
-			if got := r.head == 0 && r.left == 0; got != whole[at] {
-				t.Fatalf("pieces of %d: at a boundary after %d octets = %v; want %v", piece, at, got, whole[at])
-			}
-		}
-	}
-}

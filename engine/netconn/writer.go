@@ -199,7 +199,7 @@ func (l *leg) writeFailed(c *conn, err error) {
 	switch {
 	case l.gone:
 		l.shutdown()
-	case l.readOver || l.waiting:
+	case l.readOver || l.waiting || !l.mayRead(): // the reader waits, or is about to
 		l.failure = err
 		c.due = true
 	default:

@@ -94,6 +94,11 @@ func (c *conn) settle() {
 	if c.parks {
 		c.settleParks()
 	}
+	for _, l := range c.legs {
+		if l != nil && l.in != nil && len(l.unread) == 0 {
+			l.keep()
+		}
+	}
 	c.loop.at = nil
 	if c.open == 0 {
 		c.end()

@@ -5,6 +5,7 @@ package reactor
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
@@ -36,6 +37,9 @@ func (l *leg) startDial() {
 		return
 	}
 	l.fd = int32(fd)
+	if cfg := l.endpoint.TLS; cfg != nil { // before anything can be sent
+		l.secure(tlsbio.Client, cfg, netip.AddrPort{}, addr)
+	}
 	setOption(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	errno = connect(fd, addr)
 	if errno != 0 && errno != unix.EINPROGRESS {
@@ -62,9 +66,7 @@ func (l *leg) startDial() {
 // connected goes on once TCP is up: with TLS, or the answer to Dial.
 func (l *leg) connected() {
 	l.up = true
-	if to := l.endpoint; to.TLS != nil {
-		addr, _ := to.Addr()
-		l.secure(tlsbio.Client, to.TLS, localAddr(int(l.fd)), addr)
+	if l.tls != nil {
 		l.shake()
 		return
 	}

@@ -137,7 +137,7 @@ func (l *leg) offerUnread(c *conn) {
 	if used < 0 || used > len(p) {
 		panic("BUG: a core used octets that it was not offered")
 	}
-	if !l.gone { // else they are let go
+	if l.fd >= 0 {
 		l.unread = p[used:]
 	}
 }

@@ -3,7 +3,6 @@
 package reactor
 
 import (
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -80,7 +79,7 @@ func (l *leg) spliceable() bool {
 }
 
 // splice moves octets to the target of the Move of l. It reports false where
-// there is no pipe, and l is to be read as ever.
+// that is not to be had, and l is to be read as ever.
 func (l *leg) splice() bool {
 	p := l.loop.pipes.get()
 	if p == nil {
@@ -94,15 +93,10 @@ func (l *leg) splice() bool {
 	n, errno := splice(int(l.fd), p.w, most)
 	if n == 0 {
 		l.loop.pipes.put(p)
-		switch errno {
-		case unix.EAGAIN:
-			l.hot = false
-		case 0:
-			l.readEnded(io.EOF)
-		default:
-			l.readEnded(os.NewSyscallError("splice", errno))
-		}
-		return true
+		// Zero is no proof of an end, and an error may be of splice alone: a
+		// read tells.
+		l.hot = errno != unix.EAGAIN
+		return !l.hot
 	}
 	p.n = n
 	to := m.to

@@ -50,8 +50,10 @@ func (l *leg) pump() {
 // mayRead reports whether octets of l would be taken now.
 func (l *leg) mayRead() bool {
 	switch {
+	case l.eof: // events go on to say that there is an end
+		return false
 	case l.gone:
-		return true // they are discarded
+		return l.finSent || l.discarded < discardMost // they are discarded
 	case l.held:
 		return false
 	case l.move.to != nil:
@@ -128,6 +130,8 @@ func (l *leg) fillRaw(p []byte) (int, error) {
 func (l *leg) keep() {
 	lp := l.loop
 	switch {
+	case l.gone && l.parking: // what is left of it tells whether it can be parked
+		return
 	case l.gone:
 		l.unread = nil
 	case len(l.unread) == 0:
@@ -179,7 +183,7 @@ func (l *leg) discard() {
 	l.parking = false // nothing may come on a leg that is to be parked
 	switch {
 	case errno == unix.EAGAIN:
-	case errno != 0 || l.discarded > discardMost:
+	case errno != 0 || l.finSent && l.discarded > discardMost:
 		l.shut()
 	case n == 0:
 		l.eof, l.hot = true, false

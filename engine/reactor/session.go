@@ -48,7 +48,7 @@ func (l *leg) feed() {
 	switch {
 	case errors.Is(err, errAgain):
 		return
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), err != nil && l.shaking: // what came before tells more than a reset
 		l.eof, l.hot = true, false
 		l.tls.bio.FeedEnd()
 	case err != nil:

@@ -212,6 +212,7 @@ func (l *leg) writeFailed(err error) {
 
 // finish closes l, which the core has let go of, once what was sent has left.
 func (l *leg) finish() {
+	l.unread = nil
 	if !l.up {
 		l.shut()
 		return

@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"engine":            {"balance"},
 	"engine/netconn":    {"engine", "balance"},
 	"protocols/http1":   {"engine", "route", "balance", "protocols/rpchttp", "protocols/ntlm"},
+	"protocols/relay":   {"engine", "route"},
 	"protocols/ntlm":    {},
 	"tlsterm":           {},
 	"health":            {"balance", "tlsterm", "protocols/*"},

@@ -23,7 +23,7 @@ var controlOnly = []string{
 
 // cores are the packages that hold protocol cores, which do no I/O: they are
 // called with what happened and the time of it, and are tested byte by byte.
-var cores = []string{"protocols/http1"}
+var cores = []string{"protocols/http1", "protocols/relay"}
 
 // outside are the packages through which a core would reach the world.
 var outside = []string{"net", "net/http", "os", "syscall", "crypto/tls", "io/fs", "golang.org/x"}

@@ -130,9 +130,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	n, err := c.tls.Read(p)
 	if n > 0 {
-		// crypto/tls took whole records alone, and gave all it had. An error
-		// besides is met again.
-		c.dry = n < len(p) && c.seen.Whole()
+		// crypto/tls took one record, and gives all of it before it takes the
+		// next. An error besides is met again.
+		c.dry = n < len(p)
 		return n, nil
 	}
 	if errors.Is(err, ErrAgain) {

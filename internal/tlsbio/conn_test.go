@@ -1,6 +1,7 @@
 package tlsbio
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -107,6 +108,27 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// TestFeedAppends adds to what is left, and not in the memory of the caller.
+func TestFeedAppends(t *testing.T) {
+	p := established(t, tls.VersionTLS13)
+	for cut := range 20 {
+		write(t, p.client, "more")
+		in := p.up.take()
+		lent := bytes.Clone(in[:cut])
+		lent = append(lent, make([]byte, len(in))...)
+		want := bytes.Clone(lent)
+		p.server.Feed(lent[:cut])
+		p.server.Feed(in[cut:])
+		if !bytes.Equal(lent, want) {
+			t.Fatalf("Feed writes into what was lent: %x; want %x", lent, want)
+		}
+		if cut > 0 {
+			clear(in) // it was copied, behind the rest
+		}
+		wantRead(t, p.server, &queue{}, "more", ErrAgain)
+	}
+}
+
 // TestCloseNotify ends both directions, one after the other.
 func TestCloseNotify(t *testing.T) {
 	forVersions(t, func(t *testing.T, version uint16) {
@@ -184,10 +206,10 @@ func TestBrokenRecords(t *testing.T) {
 					t.Errorf("second Read() = %v; want %v, and nothing kept", again, err)
 				}
 				alert := len(p.down.b)
+				p.server.CloseWrite()                                                                                           // says nothing after the alert
 				if first, second := p.server.Write([]byte("x")), p.server.Write([]byte("x")); first == nil || first != second { //nolint:errorlint // the very same
 					t.Errorf("Write() = %v, then %v; want one error", first, second)
 				}
-				p.server.CloseWrite() // says nothing after the alert
 				if alert == 0 || len(p.down.b) != alert {
 					t.Errorf("%d octets of alert, then %d; want some, and the same", alert, len(p.down.b))
 				}

@@ -54,7 +54,7 @@ func (c *Conn) run(yield func(struct{}) bool) {
 		if err != nil {
 			c.fail(err)
 		}
-		c.done = err == nil && !c.closed
+		c.done = err == nil
 	}()
 	c.shake.yield = yield
 	err = c.tls.HandshakeContext(context.Background())

@@ -121,7 +121,7 @@ func (c *Conn) clientEnded(err error) {
 	c.eof = true
 	switch x := c.x; {
 	case x == nil:
-		if err != nil || !c.unread {
+		if err != nil || !c.unread || !c.held { // else what it sent ahead is still to be answered
 			c.close(engine.Flush)
 		}
 	case err == nil && x.tunnel:

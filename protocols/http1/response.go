@@ -263,6 +263,7 @@ func (c *Conn) responseBody(p []byte) (used int) {
 	case f.chunked:
 		var err error
 		if used, f.done, err = f.chunk.scan(p); err != nil {
+			c.toClient(p[:used])
 			c.abort(route.EndServer)
 			return len(p)
 		}

@@ -1,20 +1,13 @@
 package http1
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
 
-	"casbah/engine"
-
 	"pgregory.net/rapid"
 )
-
-// dialogue is a client's octets and the responses of the servers, in order.
-type dialogue struct {
-	requests  []string
-	responses []string
-}
 
 var sampleRequests = []string{
 	get,
@@ -36,6 +29,8 @@ var sampleRequests = []string{
 	"GET /owa HTTP/1.1\r\nHost : a\r\n\r\n",
 	"GET /owa HTTP/3.0\r\nHost: a\r\n\r\n",
 	wsAsk,
+	"POST /owa HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+	"GET /oab HTTP/1.1\r\nHost: a\r\nCookie: UserContext=1\r\n\r\n",
 }
 
 var sampleResponses = []string{
@@ -50,82 +45,105 @@ var sampleResponses = []string{
 	"HTTP/1.0 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 0\r\n\r\n",
 	"HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n",
 	"nonsense\r\n\r\n",
+	"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nframes",
+	"HTTP/1.1 200 OK\r\nSet-Cookie: UserContext=1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc!\r\n",
+	"",
 }
 
-// play runs the dialogue and tells what came of it. Cut says into which parts
-// each octet string is cut.
-func (g *dialogue) play(tb testing.TB, cut func(string) []string) string {
+// differs plays sc by octets and in pieces, and returns both outcomes unless they
+// are the same.
+func (sc *scene) differs(tb testing.TB, pieces []byte) string {
 	tb.Helper()
-	s := newSite(tb)
-	f := s.open(tb)
-	core, _ := f.core.(*Conn)
-	for _, part := range cut(strings.Join(g.requests, "")) {
-		f.fromClient(part)
+	first := sc.byOctets(tb)
+	second := sc.inPieces(tb, first, pieces)
+	one, other := first.leave(), second.leave()
+	first.site.idle(tb)
+	second.site.idle(tb)
+	if one.same(other) {
+		return ""
 	}
-	for _, resp := range g.responses {
-		if core.x == nil || core.x.up == nil {
-			break
-		}
-		if string(core.x.req.Method) == "HEAD" {
-			resp = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" // a body would belong to no request
-		}
-		leg := f.legs[core.x.up.leg]
-		for _, part := range cut(resp) {
-			f.recv(leg, part)
-		}
-		if core.x != nil && core.x.up != nil && core.x.up.leg == leg.id {
-			f.end(leg, nil)
-		}
-	}
-	f.end(f.client(), errReset)
-	s.idle(tb)
-	var b strings.Builder
-	fmt.Fprintf(&b, "client %v %q\n", f.client().how, f.client().sent)
-	for _, l := range f.log {
-		if l.how == engine.Reset {
-			fmt.Fprintf(&b, "%s reset\n", l.endpoint.Name) // how far it came depends on the time
-			continue
-		}
-		fmt.Fprintf(&b, "%s %v %q\n", l.endpoint.Name, l.how, l.sent)
-	}
-	for _, r := range s.records {
-		fmt.Fprintf(&b, "%s %s %s %d %v out %d\n", r.Method, r.Path, r.Server, r.Status, r.End, r.Out)
-	}
-	return b.String()
+	return fmt.Sprintf("octet by octet:\n%v\nin pieces:\n%v", one, other)
 }
 
-func whole(s string) []string { return []string{s} }
-
-func octets(s string) []string { return strings.Split(s, "") }
+func TestOctetByOctet(t *testing.T) {
+	for _, req := range sampleRequests {
+		for _, resp := range sampleResponses {
+			for _, r := range []reaction{
+				{text: []byte(resp)}, {text: []byte(resp), early: true}, {text: []byte(resp), ends: closes}, {text: []byte(resp), early: true, ends: resets},
+			} {
+				sc := scene{requests: []byte(req + get), reactions: []reaction{r, {text: []byte(ok)}}, half: true}
+				if diff := sc.differs(t, nil); diff != "" {
+					t.Errorf("%q is answered by %q (early %v, then %d):\n%s", req, r.text, r.early, r.ends, diff)
+				}
+			}
+		}
+	}
+}
 
 func TestSplitsDoNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		g := dialogue{
-			requests:  rapid.SliceOfN(rapid.SampledFrom(sampleRequests), 1, 4).Draw(t, "requests"),
-			responses: rapid.SliceOfN(rapid.SampledFrom(sampleResponses), 4, 4).Draw(t, "responses"),
+		sc := scene{
+			requests: []byte(strings.Join(rapid.SliceOfN(rapid.SampledFrom(sampleRequests), 1, 4).Draw(t, "requests"), "")),
+			refused:  rapid.SampledFrom([]byte{0, 0, 1, 2, 4, 255}).Draw(t, "refused"),
+			fullAt:   rapid.SampledFrom([]int{0, 1, 50, 5000}).Draw(t, "full"),
+			sticky:   rapid.Bool().Draw(t, "sticky"),
+			rated:    rapid.Bool().Draw(t, "rated"),
+			half:     rapid.Bool().Draw(t, "half"),
 		}
-		sizes := rapid.SliceOfN(rapid.IntRange(1, 60), 1, 20).Draw(t, "sizes")
-		cut := func(s string) (parts []string) {
-			for i := 0; s != ""; i++ {
-				n := min(sizes[i%len(sizes)], len(s))
-				parts, s = append(parts, s[:n]), s[n:]
-			}
-			return parts
+		for _, text := range rapid.SliceOfN(rapid.SampledFrom(sampleResponses), 4, 4).Draw(t, "responses") {
+			sc.reactions = append(sc.reactions, reaction{
+				text: []byte(text), early: rapid.Bool().Draw(t, "early"),
+				ends: rapid.SampledFrom([]ending{stays, stays, closes, resets}).Draw(t, "ends"),
+			})
 		}
 		tb := new(testing.T)
-		if one, other := g.play(tb, whole), g.play(tb, cut); one != other || tb.Failed() {
-			t.Fatalf("whole:\n%s\ncut:\n%s", one, other)
+		if diff := sc.differs(tb, rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "pieces")); diff != "" || tb.Failed() {
+			t.Fatal(diff)
 		}
 	})
 }
 
-func TestOctetByOctet(t *testing.T) {
+// sceneOf reads a scene of fuzzed octets: what servers say is set apart by NUL;
+// of the plan the first two octets are about all, each other about one reaction.
+func sceneOf(requests, responses, plan []byte) scene {
+	at := func(i int) byte {
+		if i < len(plan) {
+			return plan[i]
+		}
+		return 0
+	}
+	sc := scene{
+		requests: requests, refused: at(1), fullAt: []int{0, 1, 50, 5000}[at(0)&3],
+		sticky: at(0)&4 != 0, rated: at(0)&8 != 0, half: at(0)&16 != 0,
+	}
+	for i, text := range bytes.Split(responses, []byte{0}) {
+		b := at(2 + i)
+		sc.reactions = append(sc.reactions, reaction{text: text, early: b&1 != 0, ends: ending(b >> 1 % 3)})
+	}
+	return sc
+}
+
+// FuzzSplits: what comes of a dialogue does not depend on the pieces in which it
+// comes, on how the pieces of client and servers stand to each other, nor on when
+// peers take what they are sent and servers answer a dial.
+func FuzzSplits(f *testing.F) {
 	for i, req := range sampleRequests {
 		for j, resp := range sampleResponses {
-			g := dialogue{requests: []string{req, get}, responses: []string{resp, ok}}
-			if one, other := g.play(t, whole), g.play(t, octets); one != other {
-				t.Errorf("request %d, response %d: whole:\n%s\noctets:\n%s", i, j, one, other)
+			if len(req)+len(resp) > 1000 && i+j > 20 {
+				continue // the fuzzer is quicker with short ones
 			}
+			plan := []byte{byte(i*7 + j), 0, byte(i + j), byte(j)}
+			pieces := bytes.Repeat([]byte{byte(i), 9, 6, 0, 3, byte(j), 5, 0, 7, byte(i)}, 10)
+			f.Add([]byte(req+get), []byte(resp+"\x00"+ok), plan, pieces)
 		}
 	}
+	f.Fuzz(func(t *testing.T, requests, responses, plan, pieces []byte) {
+		if len(requests) > 24<<10 || len(responses) > 40<<10 {
+			t.Skip("long inputs have nothing that short ones have not")
+		}
+		sc := sceneOf(requests, responses, plan)
+		if diff := sc.differs(t, pieces); diff != "" {
+			t.Fatal(diff)
+		}
+	})
 }

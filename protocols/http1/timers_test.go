@@ -305,9 +305,8 @@ func TestClientClosesItsHalf(t *testing.T) {
 		f := newSite(t).open(t)
 		f.fromClient("GET /ow")
 		f.end(f.client(), nil)
-		f.pass(0)
-		if len(f.log) != 0 {
-			t.Error("dialled")
+		if len(f.log) != 0 || !f.client().closed {
+			t.Errorf("%d connections to servers, client closed %v; want none, true", len(f.log), f.client().closed)
 		}
 	})
 	t.Run("pipelined", func(t *testing.T) {
