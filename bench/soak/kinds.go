@@ -164,7 +164,7 @@ func (a *actor) slowReader(ctx context.Context) string {
 	}
 	p := a.draw(k)
 	p.down += 64 << 10
-	slow := pace{piece: 1 + a.rng.IntN(8<<10), rest: a.within(0, 40*time.Millisecond), rests: 60}
+	slow := pace{piece: 256 + a.rng.IntN(8<<10), rest: a.within(0, 40*time.Millisecond), rests: 60}
 	if !a.judge(ctx, k, p, a.exchange(k, p, swift, slow)) {
 		return endFailed
 	}
@@ -179,7 +179,7 @@ func (a *actor) slowWriter(ctx context.Context) string {
 	}
 	defer a.leave(k)
 	p := a.draw(k)
-	p.up = min(p.up, 64<<10)
+	p.up = min(p.up, 8<<10)
 	slow := pace{piece: 1 + a.rng.IntN(40), rest: a.within(0, 20*time.Millisecond), rests: 60}
 	if !a.judge(ctx, k, p, a.exchange(k, p, slow, swift)) {
 		return endFailed

@@ -213,8 +213,8 @@ func (k *link) compare(p *plan, body io.Reader, limit int64, s pace) (n int64, e
 	want, buf := p.answer(), make([]byte, min(s.piece, 64<<10))
 	for n < limit {
 		got, err := body.Read(buf[:min(int64(len(buf)), limit-n)])
-		if at := want.check(buf[:got]); at >= 0 {
-			k.ledger.breach("%s %v: octet %d of the answer's body is wrong", k.mode, p, at)
+		if diff := want.check(buf[:got]); diff != nil {
+			k.ledger.breach("%s %v: the answer's body: %v", k.mode, p, diff)
 			return n, errWrong
 		}
 		n += int64(got)

@@ -87,8 +87,8 @@ func (c *serverConn) verify(p *plan, body io.Reader, then func([]byte) error) er
 	buf := make([]byte, 32<<10)
 	for {
 		k, err := body.Read(buf)
-		if at := want.check(buf[:k]); at >= 0 {
-			c.farm.ledger.breach("%v: octet %d of the request's body is wrong", p, at)
+		if diff := want.check(buf[:k]); diff != nil {
+			c.farm.ledger.breach("%v: the request's body: %v", p, diff)
 			return errFault
 		}
 		n += int64(k)

@@ -113,6 +113,7 @@ func (s *site) text(form int) string {
 const profilesText = `
 [profile.own]
 protocol = "http"
+header_timeout = "10s"
 paths = ["/own"]
 chain = [%s]
 [profile.own.probe]
@@ -120,6 +121,7 @@ kind = "none"
 [profile.pool]
 protocol = "http"
 paths = ["/pool"]
+header_timeout = "10s"
 reuse = "anonymous"
 [profile.pool.probe]
 path = %q
@@ -128,6 +130,7 @@ timeout = "14s"
 [profile.brisk]
 protocol = "http"
 paths = ["/brisk"]
+header_timeout = "10s"
 response_timeout = "1s"
 [profile.brisk.probe]
 kind = "none"

@@ -23,7 +23,9 @@ var allowed = map[string][]string{
 	"balance":           {},
 	"route":             {"persistence", "balance"},
 	"engine":            {"balance"},
-	"engine/netconn":    {"engine", "balance"},
+	"engine/enginetest": {"engine", "balance"}, // for the tests of drivers
+	"engine/netconn":    {"engine", "balance", "internal/tlsbio"},
+	"engine/reactor":    {"engine", "balance", "internal/tlsbio"},
 	"protocols/http1":   {"engine", "route", "balance", "protocols/rpchttp", "protocols/ntlm"},
 	"protocols/relay":   {"engine", "route"},
 	"protocols/ntlm":    {},
@@ -36,6 +38,8 @@ var allowed = map[string][]string{
 	"cmd/casbah":        {"*", "*/*"},
 	"e2e":               {}, // tests alone
 	"internal/httphead": {},
+	"internal/tlsbio":   {},
+	"bench/soak":        {"lab"},
 }
 
 // forbidden names the packages that only those named here may import, whatever

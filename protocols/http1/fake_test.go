@@ -92,9 +92,10 @@ func (f *fake) offer(l *fakeLeg) {
 	f.call(func() {
 		switch {
 		case l.closed || l.gone || len(l.in) == 0:
+		case l.held:
 		case l.to != nil:
 			f.move(l)
-		case !l.held:
+		default:
 			p := bytes.Clone(l.in) // the core may not keep it
 			used := f.core.Bytes(f.now, l.id, p, f)
 			if used < 0 || used > len(p) {

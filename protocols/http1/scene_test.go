@@ -19,7 +19,7 @@ type scene struct {
 	requests  []byte
 	reactions []reaction // to the requests as they reach servers, in order
 	refused   byte       // a set bit is a dial that fails
-	fullAt    int        // as of a fake
+	fullAt    int        // as of a fake; in pieces alone
 	sticky    bool       // clients are bound to servers
 	rated     bool       // bodies have a minimum rate: casbah forwards them itself
 	half      bool       // the client closes its half before it goes
@@ -91,7 +91,7 @@ func (sc *scene) open(tb testing.TB) *stage {
 	}
 	st := &stage{fake: s.open(tb), scene: sc, site: s}
 	st.conn, _ = st.core.(*Conn)
-	st.manual, st.fullAt = true, sc.fullAt
+	st.manual = true
 	st.refuse = func(*balance.Endpoint) bool { return sc.refused>>(st.dials%8)&1 != 0 }
 	return st
 }
@@ -194,7 +194,7 @@ func (sc *scene) byOctets(tb testing.TB) *stage {
 	tb.Helper()
 	st := sc.open(tb)
 	for {
-		for st.dial() || st.drainOne() {
+		for st.dial() {
 		}
 		switch {
 		case st.due():
@@ -215,8 +215,6 @@ func (st *stage) wholeTurn() turn {
 	for t.said < len(r.text) && st.asking() && !leg.closed {
 		t.said++
 		st.react(1, &t)
-		for st.drainOne() {
-		}
 	}
 	t.ends = r.ends != stays && !leg.closed
 	t.calm = !t.ends && !leg.closed && !st.client().closed &&
@@ -232,7 +230,7 @@ func (st *stage) wholeTurn() turn {
 func (sc *scene) inPieces(tb testing.TB, first *stage, pieces []byte) *stage {
 	tb.Helper()
 	st := sc.open(tb)
-	st.turns, st.whole = first.turns, first.whole
+	st.turns, st.whole, st.fullAt = first.turns, first.whole, sc.fullAt
 	for ; len(pieces) >= 2 && !st.client().closed; pieces = pieces[2:] {
 		n := int(pieces[1]) + 1
 		switch pieces[0] % 8 {
@@ -272,7 +270,7 @@ func (st *stage) barrier() *turn {
 	for i := max(st.seen-1, 0); i < len(st.turns); i++ {
 		t, now := &st.turns[i], i == st.seen-1
 		answered := now && (!st.asking() || st.conn.x.status != 0)
-		if done := now && st.reacted; !done && (t.ends || t.waits && !(t.calm && answered)) {
+		if done := now && st.reacted && len(st.ended) == 0; !done && (t.ends || t.waits && !(t.calm && answered)) {
 			return t
 		}
 	}

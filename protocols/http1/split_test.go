@@ -38,6 +38,7 @@ var sampleResponses = []string{
 	offer,
 	"HTTP/1.1 204 No Content\r\n\r\n",
 	"HTTP/1.1 100 Continue\r\n\r\n" + ok,
+	"HTTP/1.1 103 Early Hints\r\nLink: </owa/themes/base.css>\r\n\r\nHTTP/1.1 204 \r\n\r\n",
 	"HTTP/1.1 200 Success\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc",
 	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
 	"HTTP/1.1 200 OK\r\nContent-Length: 30000\r\n\r\n" + strings.Repeat("0123456789", 3000),

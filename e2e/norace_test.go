@@ -1,0 +1,6 @@
+//go:build !race
+
+package e2e
+
+// raceDetector tells whether the test was built with -race.
+const raceDetector = false
