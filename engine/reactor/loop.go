@@ -3,6 +3,7 @@
 package reactor
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -167,7 +168,7 @@ func (lp *loop) legOf(ev *unix.EpollEvent) *leg {
 // next turn.
 func (lp *loop) readReady() {
 	n := len(lp.ready)
-	for i := 0; i < n; i++ {
+	for i := range n {
 		l := lp.ready[i]
 		lp.ready[i] = nil
 		if l == nil { // read before a panic
@@ -260,9 +261,9 @@ func (lp *loop) forget(l *leg) {
 func (lp *loop) tell(why engine.Cause) {
 	lp.draining = true
 	lp.shutParked()
-	for i := len(lp.conns) - 1; i >= 0; i-- { // one that ends is replaced by the last
-		if i < len(lp.conns) {
-			lp.guard(func() { lp.conns[i].tell(why) })
+	for _, c := range slices.Clone(lp.conns) { // they leave the list as they end
+		if c.index >= 0 {
+			lp.guard(func() { c.tell(why) })
 		}
 	}
 }

@@ -15,66 +15,68 @@ import (
 // epoll_wait with a time, goes through the runtime (poll.go): a thread that
 // slept unknown to it would stop the garbage collector.
 
-// raw makes a system call that cannot block, again if a signal came between.
-func raw(trap, a1, a2, a3, a4, a5, a6 uintptr) (int, unix.Errno) {
-	for {
-		r, _, errno := unix.RawSyscall6(trap, a1, a2, a3, a4, a5, a6)
-		if errno == 0 {
-			return int(r), 0
-		}
-		if errno != unix.EINTR {
-			return 0, errno
-		}
+// Pointers are turned into numbers within the calls themselves: only there the
+// compiler keeps what they point to alive and in its place.
+
+// result turns what a call returns into what Go callers expect.
+func result(n uintptr, errno unix.Errno) (int, unix.Errno) {
+	if errno != 0 {
+		return 0, errno
 	}
+	return int(n), 0
 }
 
 // read reads into p, which is not empty.
 func read(fd int, p []byte) (int, unix.Errno) {
-	return raw(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0, 0, 0)
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	return result(n, errno)
 }
 
 // write writes p, which is not empty. A peer that is gone is EPIPE; the signal
 // is ignored by the Go runtime for sockets.
 func write(fd int, p []byte) (int, unix.Errno) {
-	return raw(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
+	return result(n, errno)
 }
 
 // writev writes p and then q, neither empty, in one call.
 func writev(fd int, p, q []byte) (int, unix.Errno) {
 	iov := [2]unix.Iovec{{Base: &p[0], Len: uint64(len(p))}, {Base: &q[0], Len: uint64(len(q))}}
-	return raw(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 2, 0, 0, 0)
+	n, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 2)
+	return result(n, errno)
 }
 
 // silent reports whether nothing that was not read has come from the peer of
 // fd, no FIN either.
 func silent(fd int) bool {
 	var octet byte
-	_, errno := raw(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&octet)), 1, unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&octet)), 1, unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
 	return errno == unix.EAGAIN
 }
 
 // splice moves up to n octets, one of the descriptors being a pipe.
 func splice(from, to, n int) (int, unix.Errno) {
-	return raw(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(n), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+	moved, _, errno := unix.RawSyscall6(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(n), unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+	return result(moved, errno)
 }
 
 // accept takes a connection from a listening socket.
 func accept(fd int) (int, netip.AddrPort, unix.Errno) {
 	var sa unix.RawSockaddrAny
 	size := uint32(unix.SizeofSockaddrAny)
-	n, errno := raw(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)),
+	n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)),
 		unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 	if errno != 0 {
 		return -1, netip.AddrPort{}, errno
 	}
-	return n, addrPort(&sa), 0
+	return int(n), addrPort(&sa), 0
 }
 
 // localAddr returns the address that fd is bound to.
 func localAddr(fd int) netip.AddrPort {
 	var sa unix.RawSockaddrAny
 	size := uint32(unix.SizeofSockaddrAny)
-	if _, errno := raw(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)), 0, 0, 0); errno != 0 {
+	if _, _, errno := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size))); errno != 0 {
 		return netip.AddrPort{}
 	}
 	return addrPort(&sa)
@@ -106,10 +108,10 @@ func connect(fd int, to netip.AddrPort) unix.Errno {
 	var errno unix.Errno
 	if a := to.Addr(); a.Is4() {
 		sa := unix.RawSockaddrInet4{Family: unix.AF_INET, Port: bigEndian(to.Port()), Addr: a.As4()}
-		_, errno = raw(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa)), unix.SizeofSockaddrInet4, 0, 0, 0)
+		_, _, errno = unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa)), unix.SizeofSockaddrInet4)
 	} else {
 		sa := unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: bigEndian(to.Port()), Addr: a.As16()}
-		_, errno = raw(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa)), unix.SizeofSockaddrInet6, 0, 0, 0)
+		_, _, errno = unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa)), unix.SizeofSockaddrInet6)
 	}
 	return errno
 }
@@ -120,14 +122,15 @@ func socket(a netip.Addr) (int, unix.Errno) {
 	if a.Is4() {
 		family = unix.AF_INET
 	}
-	return raw(unix.SYS_SOCKET, family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0, 0, 0)
+	fd, _, errno := unix.RawSyscall(unix.SYS_SOCKET, family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	return result(fd, errno)
 }
 
 // socketError returns what became of the connect of fd; 0 is well.
 func socketError(fd int) unix.Errno {
 	var code int32
 	size := uint32(unsafe.Sizeof(code))
-	if _, errno := raw(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_ERROR,
+	if _, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_ERROR,
 		uintptr(unsafe.Pointer(&code)), uintptr(unsafe.Pointer(&size)), 0); errno != 0 {
 		return errno
 	}
@@ -138,18 +141,18 @@ func socketError(fd int) unix.Errno {
 // a socket that is gone, and the next call tells.
 func setOption(fd, level, option, value int) {
 	v := int32(value)
-	_, _ = raw(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option), uintptr(unsafe.Pointer(&v)), unsafe.Sizeof(v), 0)
+	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option), uintptr(unsafe.Pointer(&v)), unsafe.Sizeof(v), 0)
 }
 
 // setNoLinger makes closeFD send RST, and drop what was not sent.
 func setNoLinger(fd int) {
 	v := unix.Linger{Onoff: 1}
-	_, _ = raw(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_LINGER, uintptr(unsafe.Pointer(&v)), unix.SizeofLinger, 0)
+	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_LINGER, uintptr(unsafe.Pointer(&v)), unix.SizeofLinger, 0)
 }
 
 // shutdown sends FIN.
 func shutdown(fd int) {
-	_, _ = raw(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0, 0, 0, 0)
+	_, _, _ = unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0)
 }
 
 // closeFD closes fd, which leaves every epoll instance by that.
@@ -160,18 +163,21 @@ func closeFD(fd int) {
 // watch adds fd to an epoll instance.
 func watch(epfd, fd int, events, gen uint32) unix.Errno {
 	ev := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: int32(gen)}
-	_, errno := raw(unix.SYS_EPOLL_CTL, uintptr(epfd), unix.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epfd), unix.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
 	return errno
 }
 
 // rewatch changes what an epoll instance reports of fd.
 func rewatch(epfd, fd int, events, gen uint32) {
 	ev := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: int32(gen)}
-	_, _ = raw(unix.SYS_EPOLL_CTL, uintptr(epfd), unix.EPOLL_CTL_MOD, uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
+	_, _, _ = unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epfd), unix.EPOLL_CTL_MOD, uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
 }
 
 // peekEvents returns the events that are there, without waiting.
 func peekEvents(epfd int, events []unix.EpollEvent) int {
-	n, _ := raw(unix.SYS_EPOLL_PWAIT, uintptr(epfd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
-	return n
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
 }

@@ -88,8 +88,8 @@ func (l *leg) writeNow(p []byte) int {
 
 // wrote notes what a write came to. A short one says that the socket is full.
 func (l *leg) wrote(errno unix.Errno, short bool) {
-	switch {
-	case errno == 0 || errno == unix.EAGAIN:
+	switch errno {
+	case 0, unix.EAGAIN:
 		l.blocked = short
 	default:
 		l.writeFailed(os.NewSyscallError("write", errno))

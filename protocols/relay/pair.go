@@ -23,7 +23,6 @@ type pair struct {
 	began   int64
 	last    int64 // octets were seen to move last
 	touched int64 // the binding was touched last
-	armed   int64 // the deadline that the driver knows; 0: none
 
 	joined     bool // the server is there
 	clientDone bool // the client sends nothing more

@@ -11,10 +11,6 @@ import (
 // touchEvery is how often an open connection keeps its binding alive.
 const touchEvery = int64(time.Minute)
 
-// deadline returns the earliest time at which something is due. It moves as
-// octets do; the driver is told only when it comes nearer, and Tick looks again.
-func (p *pair) deadline() int64 { return min(p.touched+touchEvery, p.idleUntil()) }
-
 // idleUntil returns when the connection has been idle for too long; never if its
 // profile sets no time.
 func (p *pair) idleUntil() int64 {
@@ -24,19 +20,14 @@ func (p *pair) idleUntil() int64 {
 	return p.last + int64(p.profile.IdleTimeout)
 }
 
-// arm sets the deadline.
-func (p *pair) arm(d engine.Driver) {
-	if at := p.deadline(); p.armed == 0 || at < p.armed {
-		p.armed = at
-		d.Wake(at)
-	}
-}
+// arm sets the deadline for what is due first. Octets that move put it off, of
+// which the driver is not told: the tick looks again.
+func (p *pair) arm(d engine.Driver) { d.Wake(min(p.touched+touchEvery, p.idleUntil())) }
 
-// expire does what is due. Whoever ends an idle connection resets it: a FIN would
-// say that the other side has ended.
+// expire does what is due. An idle connection is reset: a FIN would say that the
+// other side has ended.
 func (c *Conn) expire(now int64, d engine.Driver) {
 	p := c.pair
-	p.armed = 0
 	switch {
 	case !p.joined:
 		return // the driver bounds the time of a dial
