@@ -39,6 +39,8 @@ func newFake() *fake {
 	st := node.Status{
 		Version: "1.0.0", Started: noon.Add(-time.Hour), Now: noon, Loaded: noon.Add(-time.Minute), Ready: true,
 		ConfigPath: "casbah.toml", Connections: 3, ConnectionLimit: 100, Panics: 1,
+		Leaving: []node.Leaving{{VIP: "old", Connections: 2}},
+		Engine:  node.EngineStatus{Driver: "reactor", Loops: []int{1, 2}, Goroutines: 12},
 		VIPs: []node.VIPStatus{{
 			Name: "mail", Type: "https", Pool: "cas", Listen: []string{"192.0.2.10:443"}, Profiles: []string{"owa", "eas"}, Up: true,
 			Conns: 3, Accepted: 9, Requests: 40, Status: map[string]uint64{"2xx": 39, "3xx": 0, "none": 1}, In: 1000, Out: 2000,

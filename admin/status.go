@@ -25,6 +25,26 @@ type Status struct {
 	Table           Table     `json:"table"`
 	Events          []Event   `json:"events"` // newest first
 	Panics          uint64    `json:"panics"` // connections ended by a fault of casbah's own
+	Leaving         []Leaving `json:"leaving"`
+	Engine          Engine    `json:"engine"`
+}
+
+// Leaving is a VIP that takes no connections any more, in Status.
+type Leaving struct {
+	VIP         string `json:"vip"`
+	Connections int    `json:"connections"` // still open
+}
+
+// Engine is what drives the connections, in Status.
+type Engine struct {
+	Driver     string `json:"driver"`
+	Loops      []Loop `json:"loops"` // none with the driver "net"
+	Goroutines int    `json:"goroutines"`
+}
+
+// Loop is an event loop, in Status.
+type Loop struct {
+	Connections int `json:"connections"` // of clients, open now
 }
 
 // VIP is a virtual service in Status.
@@ -113,6 +133,7 @@ func statusOf(st *node.Status) *Status {
 			Oldest: st.Table.Oldest.Seconds(), Memory: st.Table.Bytes,
 		},
 	}
+	s.Leaving, s.Engine = leavingOf(st.Leaving), engineOf(&st.Engine)
 	for i := range st.VIPs {
 		s.VIPs = append(s.VIPs, vipOf(&st.VIPs[i]))
 	}
@@ -123,6 +144,22 @@ func statusOf(st *node.Status) *Status {
 		s.Events = append(s.Events, Event{At: e.At, Kind: e.Kind, Text: e.Text})
 	}
 	return s
+}
+
+func leavingOf(all []node.Leaving) []Leaving {
+	out := make([]Leaving, 0, len(all))
+	for _, l := range all {
+		out = append(out, Leaving(l))
+	}
+	return out
+}
+
+func engineOf(e *node.EngineStatus) Engine {
+	out := Engine{Driver: e.Driver, Loops: make([]Loop, 0, len(e.Loops)), Goroutines: e.Goroutines}
+	for _, open := range e.Loops {
+		out.Loops = append(out.Loops, Loop{open})
+	}
+	return out
 }
 
 func vipOf(v *node.VIPStatus) VIP {

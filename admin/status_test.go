@@ -29,6 +29,7 @@ func TestStatusJSON(t *testing.T) {
 const statusWant = `{
 	"version": "1.0.0", "started": "2026-03-04T11:00:00Z", "now": "2026-03-04T12:00:00Z", "loaded": "2026-03-04T11:59:00Z",
 	"ready": true, "stopping": false, "config_path": "casbah.toml", "connections": 3, "connection_limit": 100, "panics": 1,
+	"leaving": [{"vip": "old", "connections": 2}], "engine": {"driver": "reactor", "loops": [{"connections": 1}, {"connections": 2}], "goroutines": 12},
 	"vips": [{
 		"name": "mail", "type": "https", "pool": "cas", "listen": ["192.0.2.10:443"], "profiles": ["owa", "eas"], "up": true,
 		"connections": 3, "accepted": 9, "requests": 40, "status": {"2xx": 39, "3xx": 0, "none": 1}, "in_octets": 1000, "out_octets": 2000,

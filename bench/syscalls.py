@@ -4,11 +4,12 @@
     syscalls.py [--casbah PATH] [--engine E] [-s SCENARIO] [-d SECONDS] [--limit 4.1]
 
 Exits 1 if casbah moves octets in more than --limit calls per request: read, recv*, write, send*, splice and
-their like, on sockets and pipes of splice, those that find nothing (EAGAIN) included. Reading and writing 
+their like, on sockets and pipes of splice, those that find nothing (EAGAIN) included. Reading and writing
 eventfds and files is no data call; it is listed with the others, epoll_wait first among them.
 
 Every call of casbah is traced while the load generator runs SCENARIO of compare.py (default ka1k) for --duration
-seconds. Requests are counted by casbah itself, so that those which the end of the load cuts off count as well.
+seconds. Requests are counted by casbah itself, so that those which the end of the load cuts off count as well. The
+connections are opened under trace too: the shorter the run, the more their handshakes add to each request.
 Tracing slows casbah down by far more than ten times, so more is ready each time that it looks: epoll_wait and
 futex are rarer per request than without. Data calls do not depend on that; CPU and rates here mean nothing.
 Needs strace (make bench-syscalls installs it) and the right to trace.

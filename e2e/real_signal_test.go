@@ -69,9 +69,8 @@ func (p *process) front(engine string) *process {
 // comes meanwhile, from a script that rotates logs perhaps, cuts nothing off.
 func TestRealServeDrainsThroughAHangup(t *testing.T) {
 	real(t)
-	p := startLab(t)
 	for _, engine := range drivers {
-		t.Run(engine, func(t *testing.T) { p.in(t).drainsThroughAHangup(engine) })
+		t.Run(engine, func(t *testing.T) { startLab(t).drainsThroughAHangup(engine) })
 	}
 }
 

@@ -41,6 +41,7 @@ type Node struct {
 	entries    map[string]*entry // by VIP name
 	probes     map[serviceKey]*probing
 
+	leaving  leaving
 	snap     atomic.Pointer[snapshot] // in force, nil before Start; who only looks needs no lock
 	loaded   atomic.Int64             // Unix nanoseconds of the last snapshot
 	mistake  atomic.Pointer[error]    // of the last reload; nil: it succeeded

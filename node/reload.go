@@ -151,6 +151,7 @@ func (n *Node) enter(v *builtVIP) {
 func (n *Node) retire(e *entry) {
 	e.conf.Listen = nil
 	n.shut(e)
+	n.leaving.add(e.conf.Name, e.listener)
 	last := *e.current.Load()
 	last.Retired = true
 	e.current.Store(&last)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,15 @@ type Status struct {
 	Connections          int     // client connections open now
 	ConnectionLimit      int
 	Panics               uint64 // connections ended by a fault of casbah's own
+	Leaving              []Leaving
+	Engine               EngineStatus
+}
+
+// EngineStatus is what drives the connections.
+type EngineStatus struct {
+	Driver     string
+	Loops      []int // client connections open on each event loop; none with the driver "net"
+	Goroutines int
 }
 
 // VIPStatus is one VIP.
@@ -94,7 +104,9 @@ func (n *Node) Status() Status {
 		ConfigPath:  n.config.Path,
 		Events:      n.events.newest(),
 		Connections: n.engine.Open(), ConnectionLimit: n.config.Limits.Connections,
-		Panics: n.panics.Load(),
+		Panics:  n.panics.Load(),
+		Leaving: n.leaving.open(),
+		Engine:  EngineStatus{Driver: n.config.Engine, Loops: n.engine.Loops(), Goroutines: runtime.NumGoroutine()},
 	}
 	if err := n.mistake.Load(); err != nil {
 		s.ReloadError = (*err).Error()

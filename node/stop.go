@@ -20,7 +20,7 @@ func (n *Node) Stop(drain time.Duration) {
 	n.shutAll()
 	n.engine.Drain()
 	if left := n.wait(drain); left > 0 {
-		n.log.Warn().Int("connections", left).Dur("after", time.Since(begun)).
+		n.log.Warn().Int("connections", left).Str("open", n.stillOpen()).Dur("after", time.Since(begun)).
 			Msg("the drain timeout is over: open connections are closed")
 		n.engine.Kill()
 		n.wait(killGrace)
@@ -42,6 +42,7 @@ func (n *Node) shutAll() {
 	for _, e := range n.entries {
 		e.conf.Listen = nil
 		n.shut(e)
+		n.leaving.add(e.conf.Name, e.listener)
 	}
 }
 
@@ -49,6 +50,9 @@ func (n *Node) shutAll() {
 func (n *Node) wait(limit time.Duration) int {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	done := make(chan struct{})
+	defer close(done)
+	go n.reportLeaving(done)
 	if n.engine.Wait(ctx) == nil {
 		return 0
 	}

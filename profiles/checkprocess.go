@@ -3,6 +3,7 @@ package profiles
 import (
 	"net"
 	"net/netip"
+	"runtime"
 	"strconv"
 	"time"
 )
@@ -26,6 +27,9 @@ func (k *checker) process() {
 		k.mistake(top.key("state_dir"), "a directory", c.StateDir)
 	}
 	k.choose(top.key("engine"), engines, c.Engine)
+	if c.Engine == "reactor" && runtime.GOOS != "linux" {
+		k.mistake(top.key("engine"), `"net", because "reactor" needs Linux`, c.Engine)
+	}
 	k.between(top.key("loops"), c.Loops, 0, 1024)
 	k.lastsOrOff(top.key("drain_timeout"), c.DrainTimeout, time.Millisecond, 24*time.Hour)
 	k.choose(top.key("log").key("level"), logLevels, c.Log.Level)

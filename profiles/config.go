@@ -18,7 +18,7 @@ type Process struct {
 	// StateDir is where the table snapshot, generated secrets, ticket keys and
 	// operator states are kept. A relative path starts at the file's directory.
 	StateDir string `toml:"state_dir"`
-	// Engine is the driver of connections: net.
+	// Engine is the driver of connections: reactor (Linux) or net.
 	Engine string `toml:"engine"`
 	// Loops is how many event loops the engine runs; 0 is one per core.
 	Loops int `toml:"loops"`

@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"reflect"
+	"runtime"
 	"time"
 )
 
@@ -20,12 +21,20 @@ func Default() *Config {
 func defaultProcess() Process {
 	return Process{
 		StateDir:     "/var/lib/casbah",
-		Engine:       "net",
+		Engine:       defaultEngine(),
 		DrainTimeout: 30 * time.Second,
 		Log:          Log{Level: "info", Access: "stderr"},
 		Limits:       Limits{Connections: 100_000, HeadBytes: 64 << 10, Bindings: 250_000},
 		Admin:        Admin{Listen: "127.0.0.1:8404"},
 	}
+}
+
+// defaultEngine is the faster one where there is a choice.
+func defaultEngine() string {
+	if runtime.GOOS == "linux" {
+		return "reactor"
+	}
+	return "net"
 }
 
 func defaultSite(preset string) Site {

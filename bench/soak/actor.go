@@ -22,6 +22,7 @@ type actor struct {
 	site     *site
 	rng      *rand.Rand
 	sessions tls.ClientSessionCache
+	doing    string // the name of what it does
 }
 
 // work does what it draws until over ends; what has begun is done to its end,
@@ -35,6 +36,7 @@ func (a *actor) work(ctx, over context.Context, kinds []kind) {
 		n := a.rng.IntN(total)
 		for _, k := range kinds {
 			if n -= k.weight; n < 0 {
+				a.doing = k.name
 				if end := k.do(a, ctx); ctx.Err() == nil {
 					a.ledger.count(k.name, end)
 				}
@@ -63,6 +65,7 @@ func (a *actor) open(ctx context.Context) *link {
 	if err == nil {
 		var k *link
 		if k, err = newLink(ctx, a.ledger, tcp, conf); err == nil {
+			k.mode += " " + a.doing
 			return k
 		}
 	}
@@ -122,11 +125,8 @@ func (a *actor) exchange(k *link, p *plan, writing, reading pace) error {
 		return fmt.Errorf("%w: %w", errCut, err)
 	}
 	if p.expect {
-		switch resp, err := http.ReadResponse(k.in, nil); {
-		case err != nil:
-			return fmt.Errorf("%w: %w", errCut, err)
-		case resp.StatusCode != http.StatusContinue:
-			return statusError(resp.StatusCode)
+		if err := k.proceed(); err != nil {
+			return err
 		}
 	}
 	if !p.echo && !p.early {
@@ -148,14 +148,16 @@ func (a *actor) exchange(k *link, p *plan, writing, reading pace) error {
 
 // judge takes down how a request ended that had to be answered, and reports
 // whether it was. The one excuse: a POST may meet a kept connection that its
-// server is closing, and is then not sent again. No server has begun it.
+// server is closing, and is then not sent again. No server has begun it, and it
+// is not the first request of a client that gets a connection of its own.
 func (a *actor) judge(ctx context.Context, k *link, p *plan, err error) bool {
 	begun := a.farm.forget(p)
+	kept := p.profile == "pool" || k.answered > 0
 	switch {
 	case err == nil:
 		return true
 	case errors.Is(err, errWrong), ctx.Err() != nil:
-	case p.method == http.MethodPost && !begun && !errors.Is(err, errTimeout):
+	case p.method == http.MethodPost && kept && !begun && !errors.Is(err, errTimeout):
 		a.ledger.missed.Add(1)
 	default:
 		a.ledger.breach("%s %v: %v", k.mode, p, err)

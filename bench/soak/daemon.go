@@ -31,12 +31,8 @@ type status struct {
 	Loaded      time.Time `json:"loaded"`
 	ReloadError string    `json:"reload_error"`
 	Panics      int       `json:"panics"`
-	Goroutines  int       `json:"goroutines"` // 0: not told
 	Engine      struct {
-		Driver string `json:"driver"`
-		Loops  []struct {
-			Connections int `json:"connections"`
-		} `json:"loops"`
+		Goroutines int `json:"goroutines"`
 	} `json:"engine"`
 	Pools []struct {
 		Servers []struct {
@@ -47,10 +43,13 @@ type status struct {
 	} `json:"pools"`
 }
 
+// built returns where buildCasbah leaves its binary.
+func built(dir string) string { return filepath.Join(dir, "casbah") }
+
 // buildCasbah builds casbah with the race detector.
 func buildCasbah(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, "casbah")
-	cmd := exec.CommandContext(ctx, "go", "build", "-race", "-o", path, "casbah/cmd/casbah")
+	path := built(dir)
+	cmd := exec.CommandContext(ctx, "go", "build", "-race", "-o", path, "casbah/cmd/casbah") //nolint:gosec // path is ours
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build -race: %w\n%s", err, out)
@@ -65,7 +64,7 @@ func startDaemon(binary, conf, page, log string) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // the process has its own
+	defer f.Close() // the process has its own
 	d := &daemon{page: page, log: log, ended: make(chan struct{})}
 	d.client = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}, Timeout: patience}
 	d.cmd = exec.Command(binary, "serve", "-c", conf) //nolint:gosec,noctx // what the options name; see above
@@ -120,11 +119,11 @@ func (d *daemon) stop() error {
 
 // complaints returns the lines of its log that tell of a fault in the program.
 func (d *daemon) complaints() ([]string, error) {
-	f, err := os.Open(d.log)
+	f, err := os.Open(d.log) //nolint:gosec // in a directory of our own
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close() // only read
 	var found []string
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20)
@@ -141,15 +140,15 @@ func (d *daemon) complaints() ([]string, error) {
 
 // status asks casbah how it is.
 func (d *daemon) status(ctx context.Context) (*status, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.page+"/api/v1/status", http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.page+"/api/v1/status", http.NoBody) //nolint:gosec // the page of the process that we started
 	if err != nil {
 		return nil, err
 	}
-	resp, err := d.client.Do(req)
+	resp, err := d.client.Do(req) //nolint:gosec // as above
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close() // only read
 	s := new(status)
 	return s, json.NewDecoder(resp.Body).Decode(s)
 }
@@ -207,7 +206,7 @@ func (d *daemon) files() (files, error) {
 
 // resident returns the octets of resident memory.
 func (d *daemon) resident() (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", d.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", d.cmd.Process.Pid)) //nolint:gosec // the process that we started
 	if err != nil {
 		return 0, err
 	}

@@ -22,25 +22,37 @@ type kind struct {
 // kindsOf returns what is done with these options.
 func kindsOf(o *options) []kind {
 	all := []kind{
-		{"keep-alive", 30, (*actor).keepAlive},
-		{"pipeline", 10, (*actor).pipeline},
-		{"duplex", 8, (*actor).duplex},
-		{"slow-reader", 3, (*actor).slowReader},
-		{"slow-writer", 3, (*actor).slowWriter},
-		{"half-close", 8, (*actor).halfClose},
-		{"server-fault", 10, (*actor).serverFault},
-		{"client-leaves", 10, (*actor).clientLeaves},
+		{"keep-alive", 30, linked((*actor).keepAlive)},
+		{"pipeline", 10, linked((*actor).pipeline)},
+		{"duplex", 8, linked((*actor).duplex)},
+		{"slow-reader", 3, linked((*actor).slowReader)},
+		{"slow-writer", 3, linked((*actor).slowWriter)},
+		{"half-close", 8, linked((*actor).halfClose)},
+		{"server-fault", 10, linked((*actor).serverFault)},
+		{"client-leaves", 10, linked((*actor).clientLeaves)},
 		{"gone", 5, (*actor).gone},
 		{"handshake", 5, (*actor).handshake},
 		{"wrong-protocol", 2, (*actor).wrongProtocol},
-		{"long-wait", 2, (*actor).longWait},
-		{"timeout", 2, (*actor).timeout},
+		{"long-wait", 2, linked((*actor).longWait)},
+		{"timeout", 2, linked((*actor).timeout)},
 		{"extra-vip", 3, (*actor).extraVIP},
 	}
 	if o.relay {
 		all = append(all, kind{"relay", 10, (*actor).relay})
 	}
 	return all
+}
+
+// linked returns an action on a client connection that it opens and leaves.
+func linked(do func(a *actor, ctx context.Context, k *link) string) func(*actor, context.Context) string {
+	return func(a *actor, ctx context.Context) string {
+		k := a.open(ctx)
+		if k == nil {
+			return endFailed
+		}
+		defer a.leave(k)
+		return do(a, ctx, k)
+	}
 }
 
 // How actions end.
@@ -53,12 +65,7 @@ const (
 )
 
 // keepAlive asks a few times on one connection.
-func (a *actor) keepAlive(ctx context.Context) string {
-	k := a.open(ctx)
-	if k == nil {
-		return endFailed
-	}
-	defer a.leave(k)
+func (a *actor) keepAlive(ctx context.Context, k *link) string {
 	for range 1 + a.rng.IntN(12) {
 		p := a.draw(k)
 		if !a.judge(ctx, k, p, a.exchange(k, p, swift, swift)) {
@@ -75,12 +82,7 @@ func (a *actor) keepAlive(ctx context.Context) string {
 }
 
 // pipeline asks several times before it reads.
-func (a *actor) pipeline(ctx context.Context) string {
-	k := a.open(ctx)
-	if k == nil {
-		return endFailed
-	}
-	defer a.leave(k)
+func (a *actor) pipeline(ctx context.Context, k *link) string {
 	plans := a.several(k)
 	sent := make(chan error, 1)
 	writing := pace{piece: 1 + a.rng.IntN(8<<10)}
@@ -133,12 +135,7 @@ func (a *actor) several(k *link) []*plan {
 }
 
 // duplex sends a body while the answer comes.
-func (a *actor) duplex(ctx context.Context) string {
-	k := a.open(ctx)
-	if k == nil {
-		return endFailed
-	}
-	defer a.leave(k)
+func (a *actor) duplex(ctx context.Context, k *link) string {
 	p := a.draw(k)
 	p.method, p.up, p.upChunked = http.MethodPost, drawSize(a.rng), a.chance(50)
 	if p.frame == "end" {
@@ -153,12 +150,7 @@ func (a *actor) duplex(ctx context.Context) string {
 }
 
 // slowReader takes its time over an answer.
-func (a *actor) slowReader(ctx context.Context) string {
-	k := a.open(ctx)
-	if k == nil {
-		return endFailed
-	}
-	defer a.leave(k)
+func (a *actor) slowReader(ctx context.Context, k *link) string {
 	if a.chance(50) {
 		_ = k.tcp.SetReadBuffer(4 << 10)
 	}
@@ -172,12 +164,7 @@ func (a *actor) slowReader(ctx context.Context) string {
 }
 
 // slowWriter takes its time over a request, octet by octet at first.
-func (a *actor) slowWriter(ctx context.Context) string {
-	k := a.open(ctx)
-	if k == nil {
-		return endFailed
-	}
-	defer a.leave(k)
+func (a *actor) slowWriter(ctx context.Context, k *link) string {
 	p := a.draw(k)
 	p.up = min(p.up, 8<<10)
 	slow := pace{piece: 1 + a.rng.IntN(40), rest: a.within(0, 20*time.Millisecond), rests: 60}
@@ -189,12 +176,7 @@ func (a *actor) slowWriter(ctx context.Context) string {
 
 // halfClose closes the client's half behind its request, and still wants the
 // answer.
-func (a *actor) halfClose(ctx context.Context) string {
-	k := a.open(ctx)
-	if k == nil {
-		return endFailed
-	}
-	defer a.leave(k)
+func (a *actor) halfClose(ctx context.Context, k *link) string {
 	p := a.draw(k)
 	p.expect = false
 	writing := swift
@@ -215,12 +197,7 @@ func (a *actor) halfClose(ctx context.Context) string {
 }
 
 // serverFault has the server reset or close amid the answer, or before it.
-func (a *actor) serverFault(ctx context.Context) string {
-	k := a.open(ctx)
-	if k == nil {
-		return endFailed
-	}
-	defer a.leave(k)
+func (a *actor) serverFault(ctx context.Context, k *link) string {
 	p := a.draw(k)
 	p.fault, p.at, p.half = faultReset, beforeHead, false
 	if a.chance(50) {
@@ -253,12 +230,7 @@ func (a *actor) serverFault(ctx context.Context) string {
 }
 
 // clientLeaves goes amid a head, a request body, the wait or an answer.
-func (a *actor) clientLeaves(ctx context.Context) string {
-	k := a.open(ctx)
-	if k == nil {
-		return endFailed
-	}
-	defer a.leave(k)
+func (a *actor) clientLeaves(ctx context.Context, k *link) string {
 	_ = k.SetDeadline(time.Now().Add(patience))
 	p := a.draw(k)
 	defer a.farm.forget(p)
@@ -335,7 +307,7 @@ func (a *actor) handshake(ctx context.Context) string {
 		}
 		return endFailed
 	}
-	defer tcp.Close() //nolint:errcheck // it may be closed already
+	defer tcp.Close() // it may be closed already
 	_ = tcp.SetDeadline(time.Now().Add(patience))
 	err = tls.Client(&fuse{tcp, a.rng.IntN(700)}, a.tls()).HandshakeContext(ctx)
 	if a.chance(30) {
@@ -366,7 +338,7 @@ func (a *actor) wrongProtocol(ctx context.Context) string {
 		}
 		return endFailed
 	}
-	defer tcp.Close() //nolint:errcheck // it may be closed already
+	defer tcp.Close() // it may be closed already
 	_ = tcp.SetDeadline(time.Now().Add(2 * time.Second))
 	if answer := say(tcp, text); bytes.HasPrefix(answer, []byte("HTTP/1.1 200")) {
 		a.ledger.breach("%q is answered with 200", text)
@@ -376,12 +348,7 @@ func (a *actor) wrongProtocol(ctx context.Context) string {
 }
 
 // longWait asks for what takes a while, and may not wait for it.
-func (a *actor) longWait(ctx context.Context) string {
-	k := a.open(ctx)
-	if k == nil {
-		return endFailed
-	}
-	defer a.leave(k)
+func (a *actor) longWait(ctx context.Context, k *link) string {
 	p := a.draw(k)
 	p.wait = a.within(2*time.Second, 8*time.Second)
 	if a.chance(25) {
@@ -397,12 +364,7 @@ func (a *actor) longWait(ctx context.Context) string {
 }
 
 // timeout asks a server that takes longer than casbah waits.
-func (a *actor) timeout(ctx context.Context) string {
-	k := a.open(ctx)
-	if k == nil {
-		return endFailed
-	}
-	defer a.leave(k)
+func (a *actor) timeout(ctx context.Context, k *link) string {
 	p := a.draw(k)
 	p.profile, p.wait, p.method, p.up, p.upChunked, p.expect, p.hints = "brisk", 6*time.Second, http.MethodGet, 0, false, false, false
 	err := a.exchange(k, p, swift, swift)

@@ -52,6 +52,15 @@ func (l *ledger) breach(format string, args ...any) {
 	}
 }
 
+// verdict is breach for what is found at the end, which is told in any case, and
+// before the rest.
+func (l *ledger) verdict(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.breached++
+	l.breaches = append([]string{fmt.Sprintf(format, args...)}, l.breaches...)
+}
+
 // broken returns how many rules were broken.
 func (l *ledger) broken() int {
 	l.mu.Lock()

@@ -26,7 +26,8 @@ type link struct {
 	in       *bufio.Reader // of Conn
 	ledger   *ledger
 	id       uint64
-	mode     string // plain or tls
+	mode     string // plain or tls, and what the client does
+	answered int    // requests, right
 	over     bool   // an answer has told that no other follows
 }
 
@@ -163,7 +164,7 @@ func (k *link) await(p *plan, limit int64, s pace) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errCut, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // the connection tells
+	defer resp.Body.Close() // the connection tells
 	if resp.StatusCode != http.StatusOK {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		return statusError(resp.StatusCode)
@@ -187,6 +188,7 @@ func (k *link) await(p *plan, limit int64, s pace) error {
 		return errWrong
 	}
 	k.ledger.requests.Add(1)
+	k.answered++
 	return nil
 }
 
@@ -206,6 +208,19 @@ func (k *link) response(p *plan) (*http.Response, error) {
 		}
 		_ = resp.Body.Close()
 	}
+}
+
+// proceed waits for 100 Continue.
+func (k *link) proceed() error {
+	resp, err := http.ReadResponse(k.in, nil)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errCut, err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusContinue {
+		return statusError(resp.StatusCode)
+	}
+	return nil
 }
 
 // compare reads a body up to limit octets and compares it with what it must be.

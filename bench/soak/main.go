@@ -109,6 +109,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	err = s.soak(ctx)
 	if err != nil {
+		_ = os.Remove(built(dir)) // it can be built again
 		return fmt.Errorf("%w\nwhat casbah wrote is kept in %s", err, s.daemon.log)
 	}
 	return os.RemoveAll(dir)

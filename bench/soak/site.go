@@ -48,7 +48,7 @@ func newSite(ctx context.Context, o *options, dir string, f *farm) (*site, error
 			return nil, err
 		}
 		*a = ln.Addr().String()
-		defer ln.Close() //nolint:errcheck // held so that each gets a port of its own
+		defer ln.Close() // held so that each gets a port of its own
 	}
 	for form := range 2 {
 		sub := filepath.Join(dir, fmt.Sprint(form))
@@ -197,10 +197,10 @@ func (s *site) swap(ctx context.Context, d *daemon, text string, done func(befor
 
 // replace writes a file so that nobody reads half of it.
 func replace(path, text string) error {
-	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil { //nolint:gosec // in a directory of our own
 		return err
 	}
-	return os.Rename(path+".new", path)
+	return os.Rename(path+".new", path) //nolint:gosec // as above
 }
 
 // clientTLS returns what clients of the https VIP begin with.

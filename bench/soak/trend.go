@@ -7,7 +7,7 @@ type point struct {
 	at         time.Duration // since the beginning
 	resident   int64         // octets
 	files      files
-	goroutines int // 0: not told
+	goroutines int
 }
 
 // leastPoints is how many points a trend takes.

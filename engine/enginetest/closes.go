@@ -14,12 +14,12 @@ import (
 // closes returns what becomes of a leg that a core closes.
 func closes() []behaviour {
 	return []behaviour{
-		{"close-flush", flush},
-		{"close-flush-then-linger", lingerEnds},
-		{"close-half", half},
-		{"close-half-upstream", halfUpstream},
-		{"close-reset", reset},
-		{"close-reset-while-stuck", resetWhileStuck},
+		{"close-flush", flush, alone},
+		{"close-flush-then-linger", lingerEnds, together},
+		{"close-half", half, alone},
+		{"close-half-upstream", halfUpstream, alone},
+		{"close-reset", reset, alone},
+		{"close-reset-while-stuck", resetWhileStuck, together},
 	}
 }
 

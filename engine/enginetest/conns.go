@@ -12,9 +12,9 @@ import (
 // conns returns what a core is told of its connection.
 func conns() []behaviour {
 	return []behaviour{
-		{"conn-told", connTold},
-		{"conn-server-name", connServerName},
-		{"conn-address-family", connFamily},
+		{"conn-told", connTold, alone},
+		{"conn-server-name", connServerName, alone},
+		{"conn-address-family", connFamily, alone},
 	}
 }
 

@@ -17,11 +17,11 @@ import (
 // dials returns how connections to servers come about, or do not.
 func dials() []behaviour {
 	return []behaviour{
-		{"dial-answers", dialAnswers},
-		{"dial-timeout", dialTimeout},
-		{"dial-closed-meanwhile", closeWhileDialling},
-		{"dial-send-meanwhile", sendWhileDialling},
-		{"dial-leg-numbers", legNumbers},
+		{"dial-answers", dialAnswers, alone},
+		{"dial-timeout", dialTimeout, together},
+		{"dial-closed-meanwhile", closeWhileDialling, together},
+		{"dial-send-meanwhile", sendWhileDialling, alone},
+		{"dial-leg-numbers", legNumbers, alone},
 	}
 }
 

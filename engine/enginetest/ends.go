@@ -18,12 +18,12 @@ import (
 // ends returns how a core hears that a peer has ended.
 func ends() []behaviour {
 	return []behaviour{
-		{"end-how", endHow},
-		{"end-upstream", endUpstream},
-		{"end-after-hold", endAfterHold},
-		{"end-behind-octets", endBehindOctets},
-		{"end-of-write", endOfWrite},
-		{"end-early-answer", earlyAnswer},
+		{"end-how", endHow, alone},
+		{"end-upstream", endUpstream, alone},
+		{"end-after-hold", endAfterHold, alone},
+		{"end-behind-octets", endBehindOctets, alone},
+		{"end-of-write", endOfWrite, together},
+		{"end-early-answer", earlyAnswer, alone},
 	}
 }
 
@@ -218,7 +218,7 @@ func hitAndRun(t *trial, to netip.AddrPort, reset bool) {
 // endOfWrite reports a leg that fails while it is held, once octets that are
 // sent to it find out.
 func endOfWrite(t *trial) {
-	t.inModes(func(t *trial, m mode) {
+	t.inModesTogether(func(t *trial, m mode) {
 		held, told := make(chan struct{}), make(chan error, 1)
 		core := &Toy{
 			OnTick: func(now int64, _ engine.Cause, d engine.Driver) {

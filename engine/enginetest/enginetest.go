@@ -4,6 +4,8 @@
 package enginetest
 
 import (
+	"slices"
+	"sync"
 	"testing"
 
 	"casbah/engine"
@@ -15,11 +17,16 @@ import (
 func Run(t *testing.T, open func(tb testing.TB, cfg engine.Config) engine.Engine) {
 	t.Helper()
 	root := &trial{t, open}
-	for _, behaviours := range [][]behaviour{
-		octets(), ends(), closes(), moves(), wakes(), dials(), parks(), stops(), panics(), conns(), greetings(), limits(), sockets(),
-	} {
-		for _, b := range behaviours {
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	for _, b := range behaviours() {
+		if b.runs == alone {
 			root.run(b.name, b.test)
+		}
+	}
+	for _, b := range behaviours() {
+		if b.runs == together {
+			waiting.Go(func() { root.run(b.name, b.test) })
 		}
 	}
 }
@@ -29,6 +36,23 @@ func Run(t *testing.T, open func(tb testing.TB, cfg engine.Config) engine.Engine
 type behaviour struct {
 	name string
 	test func(t *trial)
+	runs company
+}
+
+// company says beside which others a test runs.
+type company uint8
+
+const (
+	alone    company = iota
+	together         // with its like, once the others are over: it waits for time more than it computes
+)
+
+// behaviours returns all.
+func behaviours() []behaviour {
+	return slices.Concat(
+		octets(), ends(), closes(), moves(), wakes(), dials(), parks(), stops(),
+		panics(), conns(), greetings(), limits(), sockets(),
+	)
 }
 
 // trial is a test of engines that open makes.

@@ -18,11 +18,11 @@ import (
 // greetings returns what comes before a core: a PROXY header, a handshake.
 func greetings() []behaviour {
 	return []behaviour{
-		{"greet-proxy-rules", proxyRules},
-		{"greet-proxy-then-tls", proxyThenTLS},
-		{"greet-set-proxy-from", setProxyFrom},
-		{"greet-by-octets", greetByOctets},
-		{"greet-broken", greetBroken},
+		{"greet-proxy-rules", proxyRules, alone},
+		{"greet-proxy-then-tls", proxyThenTLS, alone},
+		{"greet-set-proxy-from", setProxyFrom, alone},
+		{"greet-by-octets", greetByOctets, alone},
+		{"greet-broken", greetBroken, alone},
 	}
 }
 
@@ -231,6 +231,7 @@ func greetBroken(t *trial) {
 			if got := Receive(t, reasons, "refusal"); got != tt.want {
 				t.Errorf("refused for %v; want %v", got, tt.want)
 			}
+			_ = nc.Close()
 			Wait(t, s)
 			if opened.Load() != 1 || closed.Load() != 1 || ln.Open() != 0 {
 				t.Errorf("opened %d, closed %d, open %d; want 1, 1, 0", opened.Load(), closed.Load(), ln.Open())

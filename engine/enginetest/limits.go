@@ -10,12 +10,12 @@ import (
 // limits returns how connections are counted and refused.
 func limits() []behaviour {
 	return []behaviour{
-		{"limit-refuses", limitRefuses},
-		{"limit-set-live", limitSetLive},
-		{"limit-by-source", limitBySource},
-		{"limit-listener-shared", limitShared},
-		{"limit-polite-flood", refuseFlood},
-		{"limit-loops", countByLoop},
+		{"limit-refuses", limitRefuses, alone},
+		{"limit-set-live", limitSetLive, alone},
+		{"limit-by-source", limitBySource, alone},
+		{"limit-listener-shared", limitShared, alone},
+		{"limit-polite-flood", refuseFlood, alone},
+		{"limit-loops", countByLoop, alone},
 	}
 }
 
@@ -140,7 +140,9 @@ func limitBySource(t *trial) {
 	for host := range 3 {
 		Expect(t, from(host), "x")
 	}
-	Expect(t, from(1), sorry)
+	over := from(1)
+	Expect(t, over, sorry)
+	_ = over.Close()
 	if got := Receive(t, c.refused, "refusal"); got != engine.SourceFull {
 		t.Errorf("refused for %v; want %v", got, engine.SourceFull)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 
 	"github.com/pires/go-proxyproto"
@@ -37,12 +38,25 @@ var (
 	proxyV2 = mode{name: "proxy-v2", proxied: true}
 )
 
+// modes returns all.
+func modes() []mode { return []mode{plain, overTLS, proxyV2} }
+
 // inModes runs f in every mode.
 func (t *trial) inModes(f func(t *trial, m mode)) {
 	t.Helper()
-	for _, m := range []mode{plain, overTLS, proxyV2} {
+	for _, m := range modes() {
 		t.run(m.name, func(t *trial) { f(t, m) })
 	}
+}
+
+// inModesTogether is inModes, at the same time.
+func (t *trial) inModesTogether(f func(t *trial, m mode)) {
+	t.Helper()
+	var all sync.WaitGroup
+	for _, m := range modes() {
+		all.Go(func() { t.run(m.name, func(t *trial) { f(t, m) }) })
+	}
+	all.Wait()
 }
 
 // listener returns a listener of the mode.

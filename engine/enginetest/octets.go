@@ -17,15 +17,15 @@ import (
 // octets returns how octets come and go while nothing ends.
 func octets() []behaviour {
 	return []behaviour{
-		{"octets-echo", echo},
-		{"octets-greeting", greeting},
-		{"octets-relay", relayed},
-		{"octets-again", offeredAgain},
-		{"octets-bounded", offersBounded},
-		{"octets-slow-reader", slowReader},
-		{"octets-order", sendOrder},
-		{"octets-small-records", smallRecords},
-		{"octets-starttls", startTLS},
+		{"octets-echo", echo, alone},
+		{"octets-greeting", greeting, alone},
+		{"octets-relay", relayed, alone},
+		{"octets-again", offeredAgain, alone},
+		{"octets-bounded", offersBounded, together},
+		{"octets-slow-reader", slowReader, alone},
+		{"octets-order", sendOrder, alone},
+		{"octets-small-records", smallRecords, alone},
+		{"octets-starttls", startTLS, alone},
 	}
 }
 
@@ -158,7 +158,7 @@ const (
 // client cannot go on.
 func offersBounded(t *trial) {
 	const unread = 64 << 20 // more than the buffers of the system take
-	t.inModes(func(t *trial, m mode) {
+	t.inModesTogether(func(t *trial, m mode) {
 		var most atomic.Int64
 		enough := make(chan struct{})
 		core := &Toy{OnBytes: func(_ engine.Leg, p []byte, _ engine.Driver) int {
@@ -169,10 +169,9 @@ func offersBounded(t *trial) {
 		}}
 		s := t.start(engine.Config{}, m.listener(Fixed(core)))
 		nc := m.dial(t, s.at)
-		wrote := make(chan int, 1)
-		go func() { wrote <- writeUntilStuck(nc, unread) }()
+		Send(t, nc, string(make([]byte, leastOffer)))
 		Receive(t, enough, fmt.Sprintf("offer of %d octets", leastOffer))
-		if n := Receive(t, wrote, "stop of the client"); n == unread {
+		if n := writeUntilStuck(nc, unread); n == unread {
 			t.Errorf("the client sent %d octets to a core that uses nothing; want it stopped", n)
 		}
 		if got := most.Load(); got > mostOffer {

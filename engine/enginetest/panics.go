@@ -15,9 +15,9 @@ import (
 // panics returns what becomes of connections whose core panics.
 func panics() []behaviour {
 	return []behaviour{
-		{"panic-of-core", panicOfCore},
-		{"panic-in-new", panicInNew},
-		{"panic-untold", panicUntold},
+		{"panic-of-core", panicOfCore, alone},
+		{"panic-in-new", panicInNew, alone},
+		{"panic-untold", panicUntold, alone},
 	}
 }
 

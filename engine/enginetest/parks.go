@@ -16,14 +16,14 @@ import (
 // parks returns what becomes of connections to servers that are parked.
 func parks() []behaviour {
 	return []behaviour{
-		{"park-reuse", parkReuse},
-		{"park-for-another-client", parkForAnother},
-		{"park-for-one-endpoint", parkForOne},
-		{"park-dropped", parkDropped},
-		{"park-race", parkRace},
-		{"park-part-of-record", parkPartOfRecord},
-		{"park-refused", parkRefused},
-		{"park-until-drain", parkUntilDrain},
+		{"park-reuse", parkReuse, alone},
+		{"park-for-another-client", parkForAnother, alone},
+		{"park-for-one-endpoint", parkForOne, alone},
+		{"park-dropped", parkDropped, alone},
+		{"park-race", parkRace, alone},
+		{"park-part-of-record", parkPartOfRecord, alone},
+		{"park-refused", parkRefused, alone},
+		{"park-until-drain", parkUntilDrain, alone},
 	}
 }
 

@@ -10,12 +10,12 @@ import (
 // sockets returns how sockets open, accept and close.
 func sockets() []behaviour {
 	return []behaviour{
-		{"socket-address", socketAddress},
-		{"socket-before-serve", socketBeforeServe},
-		{"socket-close", socketClose},
-		{"socket-close-unserved", socketCloseUnserved},
-		{"socket-opened-again", socketAgain},
-		{"socket-shortage", shortage},
+		{"socket-address", socketAddress, alone},
+		{"socket-before-serve", socketBeforeServe, alone},
+		{"socket-close", socketClose, alone},
+		{"socket-close-unserved", socketCloseUnserved, alone},
+		{"socket-opened-again", socketAgain, alone},
+		{"socket-shortage", shortage, alone},
 	}
 }
 

@@ -16,14 +16,14 @@ import (
 // stops returns how an engine ends.
 func stops() []behaviour {
 	return []behaviour{
-		{"stop-drain", drain},
-		{"stop-drain-in-handshake", drainInHandshake},
-		{"stop-drain-refuses", stopping},
-		{"stop-kill", kill},
-		{"stop-kill-tells", killTells},
-		{"stop-kill-last-words", lastWords},
-		{"stop-wait", waitEnds},
-		{"stop-close", closeIdle},
+		{"stop-drain", drain, alone},
+		{"stop-drain-in-handshake", drainInHandshake, alone},
+		{"stop-drain-refuses", stopping, alone},
+		{"stop-kill", kill, alone},
+		{"stop-kill-tells", killTells, alone},
+		{"stop-kill-last-words", lastWords, alone},
+		{"stop-wait", waitEnds, alone},
+		{"stop-close", closeIdle, alone},
 	}
 }
 

@@ -64,12 +64,13 @@ func (l *leg) spliceTarget() (to *leg, left int64) {
 }
 
 // splice moves octets of fd to the target. It reports false if there were none,
-// or no pipe, and the reader is to read as ever.
-func (l *leg) splice(fd int, to *leg, left int64) bool {
+// or no pipe, and the reader is to read as ever; failed is why fd cannot be read
+// any more, which the system tells once.
+func (l *leg) splice(fd int, to *leg, left int64) (moved bool, failed error) {
 	n := 0
 	var err error
 	if p := getPipe(); p != nil {
-		if n = p.fill(fd, left); n > 0 {
+		if n, failed = p.fill(fd, left); n > 0 {
 			err = to.wire.sock.drain(p, n)
 		}
 		if err == nil {
@@ -85,7 +86,7 @@ func (l *leg) splice(fd int, to *leg, left int64) bool {
 	}
 	c.mu.Unlock()
 	c.flush(c.write(to))
-	return n > 0
+	return n > 0, failed
 }
 
 // spliced counts n octets of the Move of l as moved.
@@ -107,17 +108,20 @@ func (l *leg) spliced(c *conn, to *leg, n int64) {
 
 // fill takes up to left octets, -1 any number, from fd, and returns how
 // many; 0 if there are none now, or no more.
-func (p *splicePipe) fill(fd int, left int64) int {
+func (p *splicePipe) fill(fd int, left int64) (int, error) {
 	most := pipeOctets
 	if left >= 0 {
 		most = int(min(left, pipeOctets))
 	}
 	for {
 		n, err := unix.Splice(fd, nil, p.fds[1], nil, most, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
-		if err == unix.EINTR {
+		switch err {
+		case unix.EINTR:
 			continue
+		case nil, unix.EAGAIN, unix.EINVAL, unix.ENOMEM: // the last two: this way is closed, and reading tells more
+			return int(max(n, 0)), nil
 		}
-		return int(max(n, 0))
+		return 0, err
 	}
 }
 

@@ -59,8 +59,14 @@ func (l *leg) stay(h *hangups) bool {
 func (l *leg) readOn(fd uintptr) (over, wait bool) {
 	s := l.wire.sock
 	for s.state.Load() == staying {
-		if to, left := l.spliceTarget(); to != nil && l.splice(int(fd), to, left) {
-			continue
+		if to, left := l.spliceTarget(); to != nil {
+			moved, err := l.splice(int(fd), to, left)
+			if moved {
+				continue
+			}
+			if err != nil {
+				return !l.took(nil, 0, err), false
+			}
 		}
 		s.p, s.size = nil, l.ask
 		if l.buf != nil {

@@ -54,6 +54,7 @@ func (s *buffers) put(b *buffer) {
 	if b == nil {
 		return
 	}
+	poison(b.b)
 	for i := range classes {
 		if len(b.b) == classes[i].size && s.kept[i] < classes[i].keep {
 			b.next, s.free[i] = s.free[i], b

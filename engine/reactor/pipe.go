@@ -93,10 +93,17 @@ func (l *leg) splice() bool {
 	n, errno := splice(int(l.fd), p.w, most)
 	if n == 0 {
 		l.loop.pipes.put(p)
-		// Zero is no proof of an end, and an error may be of splice alone: a
-		// read tells.
-		l.hot = errno != unix.EAGAIN
-		return !l.hot
+		switch errno {
+		case 0, unix.EINVAL, unix.ENOMEM:
+			// Zero is no proof of an end, and these errors are of splice alone:
+			// a read tells.
+			return false
+		case unix.EAGAIN:
+			l.hot = false
+		default: // of the socket, which tells it once: a read would find an end
+			l.readEnded(os.NewSyscallError("splice", errno))
+		}
+		return true
 	}
 	p.n = n
 	to := m.to

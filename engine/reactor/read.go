@@ -14,7 +14,7 @@ import (
 const (
 	turnReads = 4        // of one leg in one turn; then others have theirs
 	headRead  = 16 << 10 // one read that a core looks at; what is behind it may be spliced
-	minRoom   = 4 << 10  // the least room for a read behind octets that the core left
+	minRoom   = 2 << 10  // the least room for a read behind octets that the core left
 )
 
 // errAgain says that the socket is empty.
@@ -44,6 +44,7 @@ func (l *leg) pump() {
 	if l.hot && l.fd >= 0 && l.mayRead() {
 		l.resume()
 	}
+	poison(l.loop.scratch)
 	c.settle()
 }
 
@@ -79,6 +80,7 @@ func (l *leg) receive() {
 		l.in.r = l.in.w - len(l.unread)
 		if len(l.in.room()) < minRoom {
 			l.in = lp.buffers.grow(l.in, minRoom)
+			l.unread = l.in.octets() // they have moved
 		}
 		p = l.in.room()
 	} else if l.move.to == nil && l.tls == nil {

@@ -104,7 +104,7 @@ func (l *leg) shaken() {
 		c.due = true
 		l.mark() // for what was sent before
 	}
-	l.hot = true
+	l.hot, l.eof = true, false // an end that came meanwhile is met again by a read
 	l.resume()
 }
 
@@ -186,10 +186,15 @@ func (s *session) end() {
 	}
 }
 
-// close releases what the session holds.
-func (s *session) close(lp *loop) {
+// drop forgets what is not sealed yet.
+func (s *session) drop(lp *loop) {
 	lp.buffers.put(s.plain)
 	s.plain = nil
+}
+
+// close releases what the session holds.
+func (s *session) close(lp *loop) {
+	s.drop(lp)
 	s.bio.Close()
 }
 

@@ -195,6 +195,9 @@ func (l *leg) writeFailed(err error) {
 	lp := l.loop
 	lp.buffers.put(l.out)
 	l.out = nil
+	if l.tls != nil {
+		l.tls.drop(lp)
+	}
 	if l.pipe != nil {
 		l.pipe.discard()
 		l.pipe = nil

@@ -49,6 +49,7 @@ var kept = []struct{ name, req, resp string }{
 		"ntlm", "POST /ews/exchange.asmx HTTP/1.1\r\n" + browser + "Authorization: NTLM TlRM\r\nContent-Length: 2\r\n\r\nhi",
 		"HTTP/1.1 200 OK\r\nPersistent-Auth: true\r\nContent-Length: 0\r\n\r\n",
 	},
+	{"reuse", "GET /oab/oab.xml HTTP/1.1\r\n" + browser + "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"},
 	{"refused", "GET /nowhere HTTP/1.1\r\n" + browser + "\r\n", ""},
 }
 
@@ -61,7 +62,7 @@ func playKept(tb testing.TB, req, resp string) func() {
 		persistence.Step{By: persistence.InsertCookie, Insert: persistence.Insert{Name: "CASBAH_TEST"}})
 	s.vip.Log = nil
 	s.vip.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
-	for _, name := range []string{"owa", "ews"} {
+	for _, name := range []string{"owa", "ews", "oab"} {
 		single(s, name)
 	}
 	core := New(&s.cur, s.conn)

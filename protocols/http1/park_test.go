@@ -9,9 +9,9 @@ import (
 )
 
 // asks sends a request that the profile oab takes, and its answer.
-func (f *fake) asks(fields string) {
+func (f *fake) asks() {
 	f.t.Helper()
-	f.fromClient(request("/oab/x", fields))
+	f.fromClient(request("/oab/x", ""))
 	f.reply(ok)
 	if got := f.client().take(); got != ok {
 		f.t.Fatalf("client got %q; want %q", got, ok)
@@ -21,7 +21,7 @@ func (f *fake) asks(fields string) {
 func TestConnectionThatNobodyUsesIsParked(t *testing.T) {
 	s := newSite(t, persistence.Step{By: persistence.SourceIP})
 	f := s.open(t)
-	f.asks("")
+	f.asks()
 	first := f.last()
 	f.pass(time.Second - 1)
 	if first.closed {
@@ -33,7 +33,7 @@ func TestConnectionThatNobodyUsesIsParked(t *testing.T) {
 	}
 	for range 3 { // each time anew
 		f.pass(10 * time.Second)
-		f.asks("")
+		f.asks()
 		if l := f.last(); l == first || !l.reused || l.endpoint != first.endpoint {
 			t.Errorf("dialled %s with reuse %v; want %s, to which the client is bound, with reuse", l.endpoint.Name, l.reused, first.endpoint.Name)
 		}
@@ -52,7 +52,7 @@ func TestBusyClientKeepsItsConnection(t *testing.T) {
 	single(s, "oab")
 	f := s.open(t)
 	for range 20 {
-		f.asks("")
+		f.asks()
 		f.pass(time.Second - 1)
 	}
 	f.fromClient(request("/oab/x", ""))
@@ -60,7 +60,7 @@ func TestBusyClientKeepsItsConnection(t *testing.T) {
 	f.reply(ok)
 	f.client().take()
 	f.pass(time.Second - 1)
-	f.asks("")
+	f.asks()
 	if len(f.log) != 1 || f.last().closed {
 		t.Errorf("%d connections, the last closed %v; want one that is open", len(f.log), f.last().closed)
 	}
@@ -97,14 +97,14 @@ func TestConnectionIsParkedWhileTheClientIsBusyElsewhere(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newSite(t).open(t)
-			f.asks("")
+			f.asks()
 			free := f.last()
 			f.parked[free.endpoint] = false
 			if tt.name == "pinned" { // what carries an identity takes no connection of before
 				f.fromClient(request("/ews/x", "Authorization: NTLM TlRM"))
 				f.reply(ok)
 				f.client().take()
-				f.asks("")
+				f.asks()
 				free = f.last()
 			}
 			f.pass(time.Second / 2)
@@ -123,11 +123,11 @@ func TestParkingCostsABusyConnectionNothing(t *testing.T) {
 	s := newSite(t)
 	single(s, "oab")
 	f := s.open(t)
-	f.asks("")
+	f.asks()
 	f.wakes = 0
 	for range 10_000 {
 		f.pass(time.Millisecond)
-		f.asks("")
+		f.asks()
 	}
 	if f.wakes > 10 {
 		t.Errorf("the deadline was set %d times in 10 seconds; want once a second at most", f.wakes)

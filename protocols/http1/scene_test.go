@@ -137,7 +137,7 @@ func (st *stage) react(n int, t *turn) {
 
 // drainOne empties one of the legs that are full, if one is.
 func (st *stage) drainOne() bool {
-	for id := engine.Client; id < 8; id++ {
+	for id := range engine.Leg(8) {
 		if l := st.legs[id]; l != nil && st.fullAt > 0 && l.queued > st.fullAt && !l.closed {
 			st.drain(l)
 			st.settle()
@@ -269,8 +269,10 @@ func (st *stage) turn() *turn {
 func (st *stage) barrier() *turn {
 	for i := max(st.seen-1, 0); i < len(st.turns); i++ {
 		t, now := &st.turns[i], i == st.seen-1
-		answered := now && (!st.asking() || st.conn.x.status != 0)
-		if done := now && st.reacted && len(st.ended) == 0; !done && (t.ends || t.waits && !(t.calm && answered)) {
+		switch answered := now && (!st.asking() || st.conn.x.status != 0); {
+		case now && st.reacted && len(st.ended) == 0: // it is over
+		case t.waits && t.calm && answered && !t.ends: // its end makes no difference
+		case t.waits, t.ends:
 			return t
 		}
 	}
