@@ -70,6 +70,34 @@ compare: build ## CPU per request beside HAProxy and nginx, in one interleaved r
 	sh bench/peers.sh
 	bench/compare.py --casbah ./casbah $(or $(SCENARIOS),ka1k post4k big100k tls1k tls100k) -n $(or $(ROUNDS),5)
 
+.PHONY: bench-idle
+bench-idle: build ## memory of an idle connection, plain and TLS, beside HAProxy
+	sh bench/peers.sh
+	bench/idle.py $(BENCH_ARGS)
+
+.PHONY: bench-syscalls
+bench-syscalls: build ## system calls per proxied request; fails above 4.1 data calls
+	sh bench/peers.sh strace
+	bench/syscalls.py $(BENCH_ARGS)
+
+.PHONY: bench-flood
+bench-flood: build ## p99 of plain requests in a flood of RSA handshakes; fails above 1.5 of HAProxy's
+	sh bench/peers.sh
+	bench/flood.py $(BENCH_ARGS)
+
+.PHONY: bench-loops
+bench-loops: build ## two loops against one: CPU per request, spread of connections
+	sh bench/peers.sh
+	bench/loops.py $(BENCH_ARGS)
+
+.PHONY: soak
+soak: ## good and bad clients at random for SOAK_TIME (default 20m), race detector on
+	$(GO) run ./bench/soak -time $(or $(SOAK_TIME),20m) $(SOAK_ARGS)
+
+.PHONY: test-sessions
+test-sessions: ## 100,000 requests with cookies in each mode: none may move
+	CASBAH_LONG=1 $(GO) test -count=1 -timeout 30m -run '^TestManyRequestsMoveNoSession$$' ./e2e
+
 .PHONY: pgo
 pgo: ## measure casbah under load and keep the profile that the build optimizes by
 	sh bench/peers.sh

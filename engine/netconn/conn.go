@@ -28,6 +28,7 @@ type conn struct {
 	closed []*leg  // closed by the core, and not gone yet
 	open   int     // legs that are not gone
 	reader *leg    // whose reader's turn this is, if one's
+	spent  *buffer // of the reader whose leg this turn has parked: a direct write may be from it still
 	dirty  *leg    // the first of the legs with something to write and no writer
 	due    bool    // something is due at a leg, or a tick
 	parks  bool    // a leg in closed is to be parked

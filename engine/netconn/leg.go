@@ -101,7 +101,7 @@ func (c *conn) adopt(l *leg, id engine.Leg) {
 // there was one.
 func (l *leg) step(c *conn) bool {
 	unread := l.r < l.w
-	waits := unread && (l.offer || l.move.to != nil) // for its core
+	waits := unread && (l.offer || l.held || l.move.to != nil) // for its core
 	switch {
 	case l.dial == dialDone:
 		l.dialed(c)

@@ -188,7 +188,7 @@ func (c *conn) park(l *leg) bool {
 		return false
 	}
 	if c.reader == l {
-		putBuffer(l.buf)
+		c.spent = l.buf
 		l.buf, l.r, l.w, l.ask, l.long = nil, 0, 0, small, false
 	}
 	c.dropClosed(l)

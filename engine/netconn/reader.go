@@ -61,6 +61,9 @@ func (l *leg) took(b *buffer, n int, err error) bool {
 	if l.owner.Load() == c { // else it was parked
 		empty, on = l.makeRoom(), err == nil && l.mayRead()
 	}
+	if c.spent != nil {
+		empty, c.spent = c.spent, nil
+	}
 	dirty := c.takeDirty()
 	c.unlock()
 	if dirty != nil {

@@ -90,7 +90,7 @@ func (c *conn) newLeg(id engine.Leg, fd int) *leg {
 // there was one.
 func (l *leg) step(c *conn) bool {
 	unread := len(l.unread) > 0
-	waits := unread && (l.offer || l.move.to != nil) // for its core
+	waits := unread && (l.offer || l.held || l.move.to != nil) // for its core
 	switch {
 	case l.dial == dialDone:
 		l.dialed(c)
