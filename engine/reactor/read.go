@@ -40,6 +40,9 @@ func (l *leg) pump() {
 		}
 		c.run()
 		l.keep()
+		if l.parking { // what comes on it now speaks against that
+			break
+		}
 	}
 	if l.hot && l.fd >= 0 && l.mayRead() {
 		l.resume()
@@ -182,7 +185,6 @@ func (l *leg) discard() {
 	n, errno := read(int(l.fd), l.loop.scratch)
 	l.hot = n == len(l.loop.scratch) || l.hup && errno == 0
 	l.discarded += int32(n)
-	l.parking = false // nothing may come on a leg that is to be parked
 	switch {
 	case errno == unix.EAGAIN:
 	case errno != 0 || l.finSent && l.discarded > discardMost:
