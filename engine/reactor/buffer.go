@@ -4,8 +4,8 @@ package reactor
 
 // The sizes of lent buffers, in octets, and how many of each a loop keeps. A
 // head or a message of a kilobyte fits the first, a record of TLS the second,
-// one read of the loop the third.
-var classes = [...]struct{ size, keep int }{{4 << 10, 512}, {20 << 10, 128}, {64 << 10, 32}, {huge, 16}}
+// one read of the loop, sealed, the third.
+var classes = [...]struct{ size, keep int }{{4 << 10, 512}, {20 << 10, 128}, {68 << 10, 32}, {huge, 16}}
 
 // The bounds of what one leg holds, in octets.
 const (

@@ -86,7 +86,7 @@ func (l *leg) receive() {
 			l.unread = l.in.octets() // they have moved
 		}
 		p = l.in.room()
-	} else if l.move.to == nil && l.tls == nil {
+	} else if l.move.to == nil && l.tls == nil && (l.id == 0 || c.plainClient()) {
 		p = p[:headRead]
 	}
 	n, err := l.fill(p)
@@ -106,6 +106,9 @@ func (l *leg) receive() {
 		l.readEnded(err)
 	}
 }
+
+// plainClient reports whether octets for the client could be spliced.
+func (c *conn) plainClient() bool { return c.legs[0] == nil || c.legs[0].tls == nil }
 
 // fill reads into p, with TLS what was sealed. Less than p proves the socket
 // empty, unless the peer has closed.

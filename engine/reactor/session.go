@@ -157,7 +157,13 @@ func (s *session) send(l *leg, p []byte) {
 		return
 	}
 	s.seal(l)
+	if l.out == nil { // large enough from the start: to grow it is to copy it
+		l.out = l.loop.buffers.get(len(p) + maxSeal)
+	}
 	l.sealed(s.bio.Write(p))
+	if l.up && !l.blocked && l.pipe == nil && l.werr == nil {
+		l.writeOut() // the buffer is free for the next then
+	}
 }
 
 // seal seals what was sent.
