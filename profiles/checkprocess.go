@@ -12,8 +12,8 @@ import (
 // files of common systems can hold; bindings by requirement.
 const (
 	mostConnections = 10_000_000
-	leastHead       = 4 << 10 // octets; a request of Outlook with a Kerberos ticket is larger
-	mostHead        = 1 << 20
+	leastHead       = 4 << 10  // octets; a request of Outlook with a Kerberos ticket is larger
+	mostHead        = 96 << 10 // drivers keep up to 128 KiB that a core leaves unread
 	leastBindings   = 16
 	mostBindings    = 1_000_000
 )
