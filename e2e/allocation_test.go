@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"io"
+	"math"
 	"net"
 	"runtime"
 	"testing"
@@ -45,19 +46,21 @@ func TestKeptRequestDoesNotAllocate(t *testing.T) {
 					t.Fatalf("%.40q, %v", got, err)
 				}
 			}
-			for range rounds {
-				exchange()
+			// Probes, timers and the log's writer have their own pace, and the
+			// log makes its entries at first: the best of some runs counts. An
+			// allocation in every hundredth request is in all of them.
+			best := uint64(math.MaxUint64)
+			for range 6 {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				for range rounds {
+					exchange()
+				}
+				runtime.ReadMemStats(&after)
+				best = min(best, after.Mallocs-before.Mallocs)
 			}
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			for range rounds {
-				exchange()
-			}
-			runtime.ReadMemStats(&after)
-			// Probes, timers and the log's writer have their own pace; one
-			// allocation in each request would be four times of this.
-			if n := after.Mallocs - before.Mallocs; n > rounds/4 {
-				t.Errorf("%d allocations in %d requests; want none of the requests'", n, rounds)
+			if best > rounds/100 {
+				t.Errorf("%d allocations in %d requests; want none of the requests'", best, rounds)
 			}
 		})
 	}
