@@ -280,7 +280,7 @@ func (lp *loop) post(f func()) {
 // call calls what was posted.
 func (lp *loop) call() {
 	var n [8]byte
-	_, _ = read(lp.wakefd, n[:])
+	_, _ = unix.Read(lp.wakefd, n[:])
 	lp.mu.Lock()
 	lp.tasks = append(lp.tasks, lp.posted...)
 	lp.posted = lp.posted[:0]

@@ -26,9 +26,10 @@ func result(n uintptr, errno unix.Errno) (int, unix.Errno) {
 	return int(n), 0
 }
 
-// read reads into p, which is not empty.
+// read reads from a socket into p, which is not empty. The calls of sockets
+// reach them by a shorter way than those of all files.
 func read(fd int, p []byte) (int, unix.Errno) {
-	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0)
 	return result(n, errno)
 }
 
