@@ -25,6 +25,7 @@ type How uint8
 // The ways to close a leg. After any but Half nothing more is reported of it.
 const (
 	Flush How = iota // what was sent leaves, then FIN; nothing more is read
+	Done             // as Flush, of a peer that has said that it sends nothing more: no driver need wait for it
 	Half             // what was sent leaves, then FIN; reading goes on
 	Reset            // at once; what was not sent is lost
 	Park             // upstream only: kept open for a later Dial of the same endpoint with reuse

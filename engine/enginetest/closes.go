@@ -15,6 +15,7 @@ import (
 func closes() []behaviour {
 	return []behaviour{
 		{"close-flush", flush, alone},
+		{"close-done", done, alone},
 		{"close-flush-then-linger", lingerEnds, together},
 		{"close-half", half, alone},
 		{"close-half-upstream", halfUpstream, alone},
@@ -41,6 +42,34 @@ func flush(t *trial) {
 		_ = nc.Close()
 		Wait(t, s)
 	})
+}
+
+// done delivers a whole answer, also where the peer has sent more than it said:
+// its octets are unread then, and closing at once would reset the connection.
+func done(t *trial) {
+	answer := strings.Repeat("answer ", 40<<10)
+	for _, said := range []string{"x", "x and more"} {
+		t.inModes(func(t *trial, m mode) {
+			s := t.start(engine.Config{}, m.listener(func(engine.Conn) engine.Core {
+				var toy Toy
+				toy.OnBytes = func(l engine.Leg, _ []byte, d engine.Driver) int {
+					d.Send(l, []byte(answer))
+					d.Wake(toy.after(time.Millisecond))
+					return 1
+				}
+				toy.OnTick = func(_ int64, _ engine.Cause, d engine.Driver) { d.Close(engine.Client, engine.Done) }
+				return &toy
+			}))
+			nc := m.dial(t, s.at)
+			Send(t, nc, said)
+			got, err := io.ReadAll(nc)
+			if wrong := same(got, []byte(answer)); wrong != "" || err != nil {
+				t.Errorf("%q: %s; %v", said, wrong, err)
+			}
+			_ = nc.Close()
+			Wait(t, s)
+		})
+	}
 }
 
 // lingerEnds closes a leg whose peer neither closes nor stops sending.

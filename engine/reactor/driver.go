@@ -129,7 +129,7 @@ func (c *conn) Close(id engine.Leg, how engine.How) {
 		c.parks = true
 	default:
 		c.detach(l)
-		l.finish()
+		l.finish(how)
 	}
 }
 

@@ -156,7 +156,7 @@ func (l *leg) decline(reason engine.Reason) {
 		l.shut()
 		return
 	}
-	l.finish() // an alert may be on its way
+	l.finish(engine.Flush) // an alert may be on its way
 }
 
 // refusalTime is for a refused client to take the answer and to close.
@@ -170,6 +170,6 @@ func (l *leg) refuse() {
 		return
 	}
 	l.send(c.ln.Refuse)
-	l.finish()
+	l.finish(engine.Flush)
 	l.limit(c.loop.now + int64(refusalTime))
 }

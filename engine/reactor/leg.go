@@ -180,7 +180,7 @@ func (l *leg) shut() {
 	lp.buffers.put(l.in)
 	lp.buffers.put(l.out)
 	if l.pipe != nil {
-		l.pipe.discard()
+		l.loop.pipes.discard(l.pipe)
 	}
 	if l.tls != nil {
 		l.tls.close(lp)

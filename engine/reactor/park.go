@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"casbah/balance"
+	"casbah/engine"
 )
 
 // The bounds of parked connections.
@@ -30,7 +31,7 @@ func (c *conn) settleParks() {
 		if l.parking {
 			l.parking = false
 			if !c.loop.park(l) {
-				l.finish()
+				l.finish(engine.Flush)
 			}
 		}
 		l = next

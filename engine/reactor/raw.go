@@ -40,6 +40,17 @@ func write(fd int, p []byte) (int, unix.Errno) {
 	return result(n, errno)
 }
 
+// writeMore is write of octets that others follow at once: the system may keep
+// them for these. See push.
+func writeMore(fd int, p []byte) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_NOSIGNAL|unix.MSG_MORE, 0, 0)
+	return result(n, errno)
+}
+
+// push sends off what writeMore has left: setting TCP_NODELAY does, also where
+// it is set (tcp(7)).
+func push(fd int) { setOption(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) }
+
 // writev writes p and then q, neither empty, in one call.
 func writev(fd int, p, q []byte) (int, unix.Errno) {
 	iov := [2]unix.Iovec{{Base: &p[0], Len: uint64(len(p))}, {Base: &q[0], Len: uint64(len(q))}}

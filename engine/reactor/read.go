@@ -12,9 +12,9 @@ import (
 
 // The measures of reading.
 const (
-	turnReads = 4        // of one leg in one turn; then others have theirs
-	headRead  = 16 << 10 // one read that a core looks at; what is behind it may be spliced
-	minRoom   = 2 << 10  // the least room for a read behind octets that the core left
+	turnReads = 4       // of one leg in one turn; then others have theirs
+	headRead  = 8 << 10 // one read that a core looks at; what is behind it may be spliced
+	minRoom   = 2 << 10 // the least room for a read behind octets that the core left
 )
 
 // errAgain says that the socket is empty.

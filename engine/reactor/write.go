@@ -199,7 +199,7 @@ func (l *leg) writeFailed(err error) {
 		l.tls.drop(lp)
 	}
 	if l.pipe != nil {
-		l.pipe.discard()
+		l.loop.pipes.discard(l.pipe)
 		l.pipe = nil
 	}
 	switch {
@@ -214,7 +214,10 @@ func (l *leg) writeFailed(err error) {
 }
 
 // finish closes l, which the core has let go of, once what was sent has left.
-func (l *leg) finish() {
+// Done says that the peer sends nothing more; then there is nothing to linger
+// for, where its octets are known to be read. With TLS a close_notify may come.
+func (l *leg) finish(how engine.How) {
+	done := how == engine.Done && l.tls == nil && !l.hot && len(l.unread) == 0
 	l.unread = nil
 	if !l.up {
 		l.shut()
@@ -225,7 +228,7 @@ func (l *leg) finish() {
 		return
 	}
 	queued := l.queued() > 0
-	l.lingers = l.id == engine.Client || queued
+	l.lingers = !done && (l.id == engine.Client || queued)
 	if queued {
 		wait := flushTime
 		if l.conn.killed {
@@ -234,7 +237,9 @@ func (l *leg) finish() {
 		l.limit(l.loop.now + int64(wait))
 	}
 	l.mark()
-	l.resume()
+	if !done {
+		l.resume()
+	}
 }
 
 // late is called when the deadline of l itself has come.

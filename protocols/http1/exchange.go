@@ -69,6 +69,7 @@ type exchange struct {
 	retried     bool
 	pinned      bool
 	closes      bool // the client connection closes behind the response
+	asksClose   bool // the client has said that it sends no other request (RFC 9112, Section 9.6)
 	serverShuts bool // the server closes behind the response
 }
 
@@ -106,10 +107,13 @@ func (x *exchange) moved(now int64) { x.last = now }
 
 // finish ends the open exchange, and the connection if that was its last.
 func (c *Conn) finish(end route.End) {
-	closes := c.x.closes
+	closes, how := c.x.closes, engine.Flush
+	if c.x.asksClose && c.x.request.done {
+		how = engine.Done
+	}
 	c.conclude(end)
 	if closes {
-		c.close(engine.Flush)
+		c.close(how)
 		return
 	}
 	c.hold(false)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"casbah/engine"
 	"casbah/route"
 )
 
@@ -101,7 +102,7 @@ func TestMalformedChunkEndsEverything(t *testing.T) {
 	f.fromClient("5\nworld\r\n0\r\n\r\n" + get)
 	refused(t, s, f, 400, route.CauseBody)
 	want(t, "server got", f.last().take(), "")
-	if l := f.last(); !l.closed || l.how != 2 {
+	if l := f.last(); !l.closed || l.how != engine.Reset {
 		t.Errorf("the server's connection was not reset: %+v", l)
 	}
 	if !f.client().closed {

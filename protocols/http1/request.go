@@ -74,7 +74,8 @@ func (c *Conn) route() {
 	}
 	x.parsed = true
 	x.request.start(&x.framing, false)
-	x.closes = !x.hops.persists(x.req.Minor) || x.vip.Retired
+	x.asksClose = !x.hops.persists(x.req.Minor)
+	x.closes = x.asksClose || x.vip.Retired
 	p, verdict := x.vip.Match(x.req.Host, x.req.Path)
 	switch {
 	case verdict == route.Misdirected:

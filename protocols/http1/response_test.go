@@ -71,6 +71,9 @@ func TestConnectionFieldsOfResponses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got, f := answered(t, newSite(t), tt.req, status+tt.in+"\r\n")
 			want(t, "client got", got, status+tt.wants+"\r\n")
+			if says := strings.Contains(tt.req, "Connection: close") || tt.req == get10; says != (f.client().how == engine.Done) {
+				t.Errorf("client closed by %v; want Done where it has said that it sends nothing more, %v", f.client().how, says)
+			}
 			if f.client().closed != tt.clientCloses || f.last().closed != tt.serverCloses {
 				t.Errorf("closed: client %v, server %v; want %v, %v",
 					f.client().closed, f.last().closed, tt.clientCloses, tt.serverCloses)

@@ -352,7 +352,7 @@ func (l *fakeLeg) fate() string {
 	if !l.closed {
 		return fmt.Sprintf("open, gone %v, half %v", l.gone, l.half)
 	}
-	return []string{engine.Flush: "flushed", engine.Reset: "reset", engine.Park: "parked"}[l.how]
+	return []string{engine.Flush: "flushed", engine.Done: "done", engine.Reset: "reset", engine.Park: "parked"}[l.how]
 }
 
 // same reports whether two plays came to the same. A connection that is reset
