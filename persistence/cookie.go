@@ -105,7 +105,7 @@ func (k *walker) readCookie(s *step, name, value []byte, own *Reading) bool {
 		return false
 	}
 	seed.write(value)
-	key := seed.sum()
+	key := s.keyOf(seed)
 	w := k.chain.table.get(k.sec, key)
 	switch {
 	case w != 0 && k.room():
@@ -142,7 +142,7 @@ func (c *Chain) learnCookies(now int64, w *Walk, i int, resp *httphead.Response)
 			c.forget(w, i, tag)
 		case len(set.Value) > 0:
 			c.table.bind(&order{
-				key: seed.sum(), word: newWord(w.served, seconds(now), true, c.idle),
+				key: s.keyOf(seed), word: newWord(w.served, seconds(now), true, c.idle),
 				move: true, full: c.full,
 			})
 		}

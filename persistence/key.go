@@ -8,6 +8,12 @@ type Secret [16]byte
 // none.
 type Key struct{ hi, lo uint64 }
 
+// markMask are the bits of hi that tell the scope and method of a key.
+const markMask = 1<<16 - 1
+
+// mark returns those bits.
+func (k Key) mark() uint16 { return uint16(k.hi & markMask) }
+
 // IsZero reports whether there is no key.
 func (k Key) IsZero() bool { return k == Key{} }
 

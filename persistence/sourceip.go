@@ -51,5 +51,5 @@ func (k *walker) readSource(s *step) {
 	h := s.seed
 	octets := addr.As16() // IPv4 in its mapped form, which no IPv6 address has here
 	h.write(octets[:])
-	k.key(h.sum(), 0)
+	k.key(s.keyOf(h), 0)
 }

@@ -10,7 +10,8 @@ type step struct {
 	by       Method
 	identity bool
 	origin   Origin
-	seed     sip // has taken in what all keys of the step have in common
+	seed     sip    // has taken in what all keys of the step have in common
+	mark     uint16 // of scope and method, in every key of the step
 
 	addr   addrStep
 	cookie cookieStep
@@ -30,6 +31,7 @@ func newStep(cfg *Config, s Step) (step, error) {
 	st := step{by: s.By, identity: m.identity, origin: s.Origin, seed: newSip(cfg.Secret)}
 	st.seed.writeField([]byte(cfg.Scope))
 	st.seed.writeField([]byte(m.name))
+	st.mark = uint16(st.seed.sum().lo)
 	var err error
 	switch s.By {
 	case SourceIP:
@@ -47,6 +49,14 @@ func newStep(cfg *Config, s Step) (step, error) {
 		return step{}, fmt.Errorf("%s: %w", m.name, err)
 	}
 	return st, nil
+}
+
+// keyOf returns the key of what h has taken in. It bears the step's mark, so that
+// a listing of the table can say whose binding it is.
+func (s *step) keyOf(h sip) Key {
+	k := h.sum()
+	k.hi = k.hi&^markMask | uint64(s.mark)
+	return k
 }
 
 // bindsOnRequest reports whether a key is bound as soon as a request brings it.
