@@ -85,6 +85,11 @@ bench-flood: build ## p99 of plain requests in a flood of RSA handshakes; fails 
 	sh bench/peers.sh
 	bench/flood.py $(BENCH_ARGS)
 
+.PHONY: bench-floor
+bench-floor: build ## what casbah takes above a proxy that only passes octets on
+	sh bench/peers.sh
+	bench/floor.py $(BENCH_ARGS)
+
 .PHONY: bench-loops
 bench-loops: build ## two loops against one: CPU per request, spread of connections
 	sh bench/peers.sh
