@@ -95,6 +95,15 @@ bench-loops: build ## two loops against one: CPU per request, spread of connecti
 	sh bench/peers.sh
 	bench/loops.py $(BENCH_ARGS)
 
+.PHONY: bench-table
+bench-table: ## the table of bindings: octets, look-ups, pauses, growing, saving; at TABLE bindings (default a million, then ten)
+	for n in $(or $(TABLE),1000000 10000000); do $(GO) test -run '^$$' -bench '^Benchmark(Table|Snapshot)' -count=$(or $(COUNT),1) -timeout 60m ./persistence -args -table $$n || exit 1; done
+
+.PHONY: bench-table-haproxy
+bench-table-haproxy: build ## memory and CPU with a million bindings, beside HAProxy; fails if not well below it
+	sh bench/peers.sh
+	bench/table.py $(BENCH_ARGS)
+
 .PHONY: soak
 soak: ## good and bad clients at random for SOAK_TIME (default 20m), race detector on
 	$(GO) run ./bench/soak -time $(or $(SOAK_TIME),20m) $(SOAK_ARGS)

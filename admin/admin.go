@@ -6,8 +6,18 @@
 //	GET  /readyz              200 while it takes traffic, 503 once it stops
 //	GET  /healthz/vip/{name}  200 while the VIP has a server up, 503 if not, 404 if there is no such VIP
 //	GET  /api/v1/status       what runs, as JSON: type Status, whose names are stable
+//	GET  /api/v1/shared       addresses that many clients share: type SharedAddresses
 //	GET  /api/v1/events       the page's live part as server-sent events, every two seconds
+//	POST /api/v1/explain      where a request would go, and why: a node.Question, answered by a node.Explanation
+//	GET  /api/v1/decisions    the newest decisions of note as JSON lines, the last one an EndOfDecisions
 //	POST /api/v1/reload       take the configuration file anew; 422 with {"error"} if it is refused
+//
+// and of bindings, where the query is a filter, see docs/OPERATIONS.md:
+//
+//	GET    /api/v1/bindings         the bindings as JSON lines, the last one an EndOfBindings
+//	GET    /api/v1/bindings/count   how many, by server, scope and step: type BindingCount
+//	POST   /api/v1/bindings/lookup  those of a client, told by a BindingLookup: a list of FoundBinding
+//	DELETE /api/v1/bindings         delete them: type Deleted
 //
 // Who may ask:
 //
@@ -26,6 +36,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"net/http"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -42,6 +53,8 @@ type Source interface {
 	Ready() bool
 	// Reload takes the configuration file anew, or says why not and keeps the old one.
 	Reload(ctx context.Context) error
+	bindingSource
+	explainer
 }
 
 // Options say who may use a Handler.
@@ -66,6 +79,9 @@ type Handler struct {
 	past    history
 	live    stream
 	root    http.Handler
+
+	listings  chan struct{} // a place for each that is under way
+	chunkTime time.Duration // for a client to take a chunk of one
 }
 
 // New returns the handler for n. Run, which Serve calls, makes its rates and
@@ -73,6 +89,7 @@ type Handler struct {
 func New(n Source, o Options) *Handler {
 	h := &Handler{source: n, options: o, token: sha256.Sum256([]byte(o.Token))}
 	h.live.init()
+	h.listings, h.chunkTime = make(chan struct{}, maxListings), frameTimeout
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", h.read(h.page))
 	for _, name := range []string{"style.css", "page.js", "icon.svg"} {
@@ -82,8 +99,15 @@ func New(n Source, o Options) *Handler {
 	mux.HandleFunc("GET /readyz", h.ready)
 	mux.HandleFunc("GET /healthz/vip/{name}", h.vip)
 	mux.Handle("GET /api/v1/status", h.read(h.status))
+	mux.Handle("GET /api/v1/shared", h.read(h.shared))
 	mux.Handle("GET /api/v1/events", h.read(h.events))
 	mux.Handle("POST /api/v1/reload", h.change(h.reload))
+	mux.Handle("POST /api/v1/explain", h.read(h.explain))
+	mux.Handle("GET /api/v1/decisions", h.read(h.decisions))
+	mux.Handle("GET /api/v1/bindings", h.read(h.bindings))
+	mux.Handle("GET /api/v1/bindings/count", h.read(h.countBindings))
+	mux.Handle("POST /api/v1/bindings/lookup", h.read(h.findBindings))
+	mux.Handle("DELETE /api/v1/bindings", h.change(h.deleteBindings))
 	h.root = secured(h.local(http.NewCrossOriginProtection().Handler(mux)))
 	return h
 }

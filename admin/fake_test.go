@@ -17,6 +17,12 @@ type fake struct {
 	notReady bool
 	refuse   error // what Reload answers
 	reloads  atomic.Int32
+	rows     []node.Binding     // what is bound
+	endless  bool               // rows come again and again
+	filter   node.BindingFilter // the last that came
+	lookup   node.BindingLookup // likewise
+	question node.Question
+	decided  node.DecisionFilter
 }
 
 var errMistake = errors.New("casbah.toml:3:1: unknown key")
@@ -43,8 +49,16 @@ func newFake() *fake {
 		Engine:  node.EngineStatus{Driver: "reactor", Loops: []int{1, 2}, Goroutines: 12},
 		VIPs: []node.VIPStatus{{
 			Name: "mail", Type: "https", Pool: "cas", Listen: []string{"192.0.2.10:443"}, Profiles: []string{"owa", "eas"}, Up: true,
+			Persistence: []node.PersistenceStatus{
+				{
+					Profile: "owa", Chain: []string{"source_ip", "insert_cookie"}, Timeout: 8 * time.Hour,
+					Inserted:   &node.InsertedStatus{Name: "CASBAH_ABCD", Version: 1, Timeout: 2 * time.Minute, Format: "netscaler", Path: "/", Secure: true},
+					Companions: []string{"CASBAH_EFGH"},
+				},
+				{Profile: "eas"},
+			},
 			Conns: 3, Accepted: 9, Requests: 40, Status: map[string]uint64{"2xx": 39, "3xx": 0, "none": 1}, In: 1000, Out: 2000,
-			Refused: map[string]uint64{"path": 2, "tls": 0}, Ends: map[string]uint64{"done": 40}, Pins: 1, Unlogged: 5,
+			Refused: map[string]uint64{"path": 2, "tls": 0}, Ends: map[string]uint64{"done": 40}, Pins: 1, Unlogged: 5, Evictions: 2, Refusals: 3, ClashesSet: 6, ClashesBrought: 7, Cookieless: 8,
 		}},
 		Pools: []node.PoolStatus{{
 			Name: "cas", Algorithm: "least_conn", UpstreamTLS: "off", PanicBelow: 50, Panic: []string{"owa"},
@@ -59,7 +73,11 @@ func newFake() *fake {
 				},
 			}},
 		}},
-		Table:  node.TableStatus{Bindings: 7, Capacity: 1000, Unconfirmed: 1, Evictions: 2, Refusals: 3, Oldest: 90 * time.Second, Bytes: 24000},
+		Table: node.TableStatus{
+			Bindings: 7, Capacity: 1000, Unconfirmed: 1, Evictions: 2, Refusals: 3, Oldest: 90 * time.Second, Bytes: 24000,
+			FullIn: 10 * time.Minute,
+			File:   node.TableFileStatus{Saved: noon.Add(-time.Minute), SavedBindings: 6, SaveError: "no space", Restored: 5, RestoreError: "damaged"},
+		},
 		Events: []node.Event{{At: noon.Add(-time.Minute), Kind: "service", Text: "owa on cas1: up -> down"}},
 	}
 	return &fake{status: func() node.Status { return st }}

@@ -23,6 +23,7 @@ type Status struct {
 	VIPs            []VIP     `json:"vips"`
 	Pools           []Pool    `json:"pools"`
 	Table           Table     `json:"table"`
+	Shared          Shared    `json:"shared_addresses"`
 	Events          []Event   `json:"events"` // newest first
 	Panics          uint64    `json:"panics"` // connections ended by a fault of casbah's own
 	Leaving         []Leaving `json:"leaving"`
@@ -54,6 +55,7 @@ type VIP struct {
 	Pool        string            `json:"pool"`
 	Listen      []string          `json:"listen"`
 	Profiles    []string          `json:"profiles"`
+	Persistence []Persistence     `json:"persistence"` // of each profile
 	Up          bool              `json:"up"`
 	Connections int64             `json:"connections"` // open now
 	Accepted    uint64            `json:"accepted"`    // connections
@@ -64,7 +66,43 @@ type VIP struct {
 	Refused     map[string]uint64 `json:"refused"` // by cause
 	Ends        map[string]uint64 `json:"ends"`    // by how requests ended
 	Pins        uint64            `json:"pins"`
-	Unlogged    uint64            `json:"unlogged"` // access records dropped
+	Unlogged    uint64            `json:"unlogged"`  // access records dropped
+	Evictions   uint64            `json:"evictions"` // live bindings that made room for its own in a full table
+	Refusals    uint64            `json:"refusals"`  // bindings of its own that found no room
+	Clashes     Clashes           `json:"cookie_clashes"`
+	Cookieless  uint64            `json:"cookieless"` // client connections that do not bring the cookie they were given
+}
+
+// Clashes are how often cookies came that have the name of one of casbah's own and
+// that somebody else made, in Status.
+type Clashes struct {
+	Set     uint64 `json:"set"`     // by a server
+	Brought uint64 `json:"brought"` // by a client, with a value that casbah did not make
+}
+
+// Persistence is how a profile of a VIP keeps its clients on their servers, in
+// Status.
+type Persistence struct {
+	Profile  string          `json:"profile"`
+	Chain    []string        `json:"chain"`           // steps, in order
+	Timeout  float64         `json:"binding_seconds"` // a binding lives so long without use
+	Inserted *InsertedCookie `json:"cookie,omitempty"`
+
+	Companions []string `json:"companions,omitempty"` // names of the cookies that go with the application's
+}
+
+// InsertedCookie is the cookie of insert_cookie, in Status.
+type InsertedCookie struct {
+	Name    string  `json:"name"`
+	Version int     `json:"version"`         // 0: Expires, 1: Max-Age
+	Timeout float64 `json:"timeout_seconds"` // 0: until the browser closes
+
+	Format   string `json:"format"`
+	Path     string `json:"path"`
+	Domain   string `json:"domain,omitempty"`
+	SameSite string `json:"same_site,omitempty"`
+	HTTPOnly bool   `json:"http_only"`
+	Secure   bool   `json:"secure"`
 }
 
 // Pool is a CAS array in Status.
@@ -112,6 +150,20 @@ type Table struct {
 	Refusals    uint64  `json:"refusals"`
 	Oldest      float64 `json:"oldest_seconds"` // since the binding unused for longest was used
 	Memory      int64   `json:"memory_octets"`
+	FullIn      float64 `json:"full_in_seconds,omitempty"` // at the growth of the last minutes; missing: not within a day, or it is full
+
+	Saved         time.Time `json:"saved,omitzero"` // to the state directory, by this process
+	SavedBindings int       `json:"saved_bindings"`
+	SaveError     string    `json:"save_error,omitempty"` // of the last try
+	Restored      int       `json:"restored_bindings"`    // at the start
+	RestoreError  string    `json:"restore_error,omitempty"`
+}
+
+// Shared counts the addresses that many clients share, in Status; which they are
+// is the answer of /api/v1/shared.
+type Shared struct {
+	All            int `json:"all"`
+	NotBalanceable int `json:"not_balanceable"` // their clients cannot be told apart
 }
 
 // Event is one thing that happened, in Status.
@@ -127,11 +179,7 @@ func statusOf(st *node.Status) *Status {
 		Version: st.Version, Started: st.Started, Now: st.Now, Loaded: st.Loaded, Ready: st.Ready, Stopping: st.Stopping,
 		ConfigPath: st.ConfigPath, ReloadError: st.ReloadError, Connections: st.Connections, ConnectionLimit: st.ConnectionLimit, Panics: st.Panics,
 		VIPs: make([]VIP, 0, len(st.VIPs)), Pools: make([]Pool, 0, len(st.Pools)), Events: make([]Event, 0, len(st.Events)),
-		Table: Table{
-			Bindings: st.Table.Bindings, Capacity: st.Table.Capacity, Unconfirmed: st.Table.Unconfirmed,
-			Evictions: st.Table.Evictions, Refusals: st.Table.Refusals,
-			Oldest: st.Table.Oldest.Seconds(), Memory: st.Table.Bytes,
-		},
+		Table: tableOf(&st.Table), Shared: sharedOf(st.Shared),
 	}
 	s.Leaving, s.Engine = leavingOf(st.Leaving), engineOf(&st.Engine)
 	for i := range st.VIPs {
@@ -144,6 +192,15 @@ func statusOf(st *node.Status) *Status {
 		s.Events = append(s.Events, Event{At: e.At, Kind: e.Kind, Text: e.Text})
 	}
 	return s
+}
+
+func tableOf(t *node.TableStatus) Table {
+	return Table{
+		Bindings: t.Bindings, Capacity: t.Capacity, Unconfirmed: t.Unconfirmed, Evictions: t.Evictions, Refusals: t.Refusals,
+		Oldest: t.Oldest.Seconds(), Memory: t.Bytes, FullIn: t.FullIn.Seconds(),
+		Saved: t.File.Saved, SavedBindings: t.File.SavedBindings, SaveError: t.File.SaveError,
+		Restored: t.File.Restored, RestoreError: t.File.RestoreError,
+	}
 }
 
 func leavingOf(all []node.Leaving) []Leaving {
@@ -165,9 +222,28 @@ func engineOf(e *node.EngineStatus) Engine {
 func vipOf(v *node.VIPStatus) VIP {
 	return VIP{
 		Name: v.Name, Type: v.Type, Pool: v.Pool, Listen: list(v.Listen), Profiles: list(v.Profiles), Up: v.Up,
+		Persistence: persistenceOf(v.Persistence),
 		Connections: v.Conns, Accepted: v.Accepted, Requests: v.Requests, Status: counts(v.Status), In: v.In, Out: v.Out,
 		Refused: counts(v.Refused), Ends: counts(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged,
+		Evictions: v.Evictions, Refusals: v.Refusals,
+		Clashes: Clashes{Set: v.ClashesSet, Brought: v.ClashesBrought}, Cookieless: v.Cookieless,
 	}
+}
+
+func persistenceOf(all []node.PersistenceStatus) []Persistence {
+	out := make([]Persistence, 0, len(all))
+	for i := range all {
+		p := Persistence{Profile: all[i].Profile, Chain: list(all[i].Chain), Timeout: all[i].Timeout.Seconds()}
+		if c := all[i].Inserted; c != nil {
+			p.Inserted = &InsertedCookie{
+				Name: c.Name, Version: c.Version, Timeout: c.Timeout.Seconds(), Format: c.Format, Path: c.Path,
+				Domain: c.Domain, SameSite: c.SameSite, HTTPOnly: c.HTTPOnly, Secure: c.Secure,
+			}
+		}
+		p.Companions = all[i].Companions
+		out = append(out, p)
+	}
+	return out
 }
 
 func poolOf(p *node.PoolStatus) Pool {

@@ -32,8 +32,14 @@ const statusWant = `{
 	"leaving": [{"vip": "old", "connections": 2}], "engine": {"driver": "reactor", "loops": [{"connections": 1}, {"connections": 2}], "goroutines": 12},
 	"vips": [{
 		"name": "mail", "type": "https", "pool": "cas", "listen": ["192.0.2.10:443"], "profiles": ["owa", "eas"], "up": true,
+		"persistence": [
+			{"profile": "owa", "chain": ["source_ip", "insert_cookie"], "binding_seconds": 28800,
+			 "cookie": {"name": "CASBAH_ABCD", "version": 1, "timeout_seconds": 120,
+				"format": "netscaler", "path": "/", "http_only": false, "secure": true}, "companions": ["CASBAH_EFGH"]},
+			{"profile": "eas", "chain": [], "binding_seconds": 0}
+		],
 		"connections": 3, "accepted": 9, "requests": 40, "status": {"2xx": 39, "3xx": 0, "none": 1}, "in_octets": 1000, "out_octets": 2000,
-		"refused": {"path": 2, "tls": 0}, "ends": {"done": 40}, "pins": 1, "unlogged": 5
+		"refused": {"path": 2, "tls": 0}, "ends": {"done": 40}, "pins": 1, "unlogged": 5, "evictions": 2, "refusals": 3, "cookie_clashes": {"set": 6, "brought": 7}, "cookieless": 8
 	}],
 	"pools": [{"name": "cas", "algorithm": "least_conn", "upstream_tls": "off", "panic_below": 50, "panic": ["owa"], "servers": [{
 		"name": "cas1", "address": "192.0.2.11:80", "weight": 100, "active": 2, "requests": 40, "bindings": 7, "services": [
@@ -41,7 +47,9 @@ const statusWant = `{
 			 "probe_seconds": 0.0015, "probe_error": "got 503", "active": 0, "requests": 30, "failures": 2, "latency_seconds": 0.02},
 			{"profile": "eas", "state": "up", "probe": "", "probe_seconds": 0, "active": 2, "requests": 10, "failures": 0, "latency_seconds": 0}
 		]}]}],
-	"table": {"bindings": 7, "capacity": 1000, "unconfirmed": 1, "evictions": 2, "refusals": 3, "oldest_seconds": 90, "memory_octets": 24000},
+	"shared_addresses": {"all": 0, "not_balanceable": 0},
+	"table": {"bindings": 7, "capacity": 1000, "unconfirmed": 1, "evictions": 2, "refusals": 3, "oldest_seconds": 90, "memory_octets": 24000,
+		"full_in_seconds": 600, "saved": "2026-03-04T11:59:00Z", "saved_bindings": 6, "save_error": "no space", "restored_bindings": 5, "restore_error": "damaged"},
 	"events": [{"at": "2026-03-04T11:59:00Z", "kind": "service", "text": "owa on cas1: up -> down"}]
 }`
 

@@ -18,7 +18,7 @@ func (h *Handler) viewOf(st *node.Status) *page.View {
 	v := &page.View{
 		Version: st.Version, Config: st.ConfigPath, ReloadError: st.ReloadError, Ready: st.Ready, Stopping: st.Stopping,
 		Now: st.Now, Started: st.Started, Loaded: st.Loaded, Conns: st.Connections, ConnLimit: st.ConnectionLimit, Panics: st.Panics,
-		Traffic: h.past.total(), Table: page.Table(st.Table),
+		Traffic: h.past.total(), Table: tableView(&st.Table), Shared: sharedView(st.Shared),
 	}
 	for i := range st.VIPs {
 		v.VIPs = append(v.VIPs, h.vipView(&st.VIPs[i]))
@@ -32,11 +32,20 @@ func (h *Handler) viewOf(st *node.Status) *page.View {
 	return v
 }
 
+func tableView(t *node.TableStatus) page.Table {
+	return page.Table{
+		Bindings: t.Bindings, Capacity: t.Capacity, Unconfirmed: t.Unconfirmed, Evictions: t.Evictions, Refusals: t.Refusals,
+		Oldest: t.Oldest, FullIn: t.FullIn, Bytes: t.Bytes,
+		Saved: t.File.Saved, SaveError: t.File.SaveError, RestoreError: t.File.RestoreError,
+	}
+}
+
 func (h *Handler) vipView(v *node.VIPStatus) page.VIP {
 	return page.VIP{
 		Name: v.Name, Type: v.Type, Pool: v.Pool, Listen: v.Listen, Profiles: v.Profiles, Up: v.Up, Conns: v.Conns,
 		Accepted: v.Accepted, Requests: v.Requests, Traffic: h.past.vip(v.Name), Answers: sorted(v.Status),
 		Refused: sorted(v.Refused), Ends: sorted(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged,
+		Evictions: v.Evictions, Refusals: v.Refusals, Clashes: v.ClashesSet + v.ClashesBrought, Storeless: v.Cookieless,
 	}
 }
 

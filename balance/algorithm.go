@@ -12,6 +12,9 @@ type Algorithm interface {
 	// Pick returns the index of the chosen candidate, or -1 if none is
 	// eligible. Hash is of the client's address, for source_hash.
 	Pick(cs []Candidate, eligible Eligible, hash uint64) int
+	// Clone returns an algorithm that picks what this one would pick next, unless
+	// it draws lots. Its picks change nothing for this one: it is for explanations.
+	Clone() Algorithm
 }
 
 // algorithms holds every algorithm by its name in the configuration.

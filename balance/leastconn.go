@@ -20,6 +20,13 @@ func (p *LeastConn) Pick(cs []Candidate, eligible Eligible, _ uint64) int {
 	return low.pick(cs, &p.ties, &k)
 }
 
+// Clone implements Algorithm.
+func (p *LeastConn) Clone() Algorithm {
+	c := new(LeastConn)
+	c.ties.credit = p.ties.held()
+	return c
+}
+
 // lowest gathers the candidates with the lowest cost. Equal quotients are equal
 // as floating point too, since division is exactly rounded: 2/100 ties with 1/50.
 type lowest struct {

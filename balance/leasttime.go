@@ -45,6 +45,14 @@ func (p *LeastTime) Pick(cs []Candidate, eligible Eligible, _ uint64) int {
 	return low.pick(cs, &p.ties, &k)
 }
 
+// Clone implements Algorithm.
+func (p *LeastTime) Clone() Algorithm {
+	c := new(LeastTime)
+	c.picks.Store(p.picks.Load())
+	c.ties.credit = p.ties.held()
+	return c
+}
+
 // survey returns the candidates that are idle and were never measured, and the
 // highest latency of the others, at least 1.
 func survey(cs []Candidate, eligible Eligible) (fresh Eligible, slowest int64) {

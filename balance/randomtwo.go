@@ -23,6 +23,9 @@ func (RandomTwo) Pick(cs []Candidate, eligible Eligible, _ uint64) int {
 	return a // also of two equals: the first draw is by weight, the second favours the light
 }
 
+// Clone implements Algorithm. What it draws is another matter.
+func (r RandomTwo) Clone() Algorithm { return r }
+
 // draw returns a random candidate of a set that is not empty, and its weight.
 func draw(cs []Candidate, set Eligible, k *clock) (i int, weight int64) {
 	var total int64

@@ -18,11 +18,18 @@ func (p *RoundRobin) Pick(cs []Candidate, eligible Eligible, _ uint64) int {
 	return p.turns.next(cs, eligible, &k)
 }
 
+// Clone implements Algorithm.
+func (p *RoundRobin) Clone() Algorithm {
+	c := new(RoundRobin)
+	c.turns.credit = p.turns.held()
+	return c
+}
+
 // turns is the smooth weighted rotation. Each candidate has credit: a turn gives
 // every one in the set its weight, and takes from the richest, whose turn it is,
 // what all got together.
 type turns struct {
-	mu     sync.Mutex // guards the field below; held for one pass over it, only by picks
+	mu     sync.Mutex // guards the field below; held for one pass over it, by picks and by the copy for an explanation
 	credit [64]int64
 }
 
@@ -42,4 +49,11 @@ func (t *turns) next(cs []Candidate, set Eligible, k *clock) int {
 	}
 	t.credit[best] -= total
 	return best
+}
+
+// held returns the credits as they are. It holds the lock for that one copy.
+func (t *turns) held() [64]int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.credit
 }

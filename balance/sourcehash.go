@@ -28,6 +28,9 @@ func (SourceHash) Pick(cs []Candidate, eligible Eligible, hash uint64) int {
 	return best
 }
 
+// Clone implements Algorithm.
+func (s SourceHash) Clone() Algorithm { return s }
+
 // unit maps h to a number above 0 and below 1.
 func unit(h uint64) float64 { return (float64(h>>11) + 0.5) / (1 << 53) }
 

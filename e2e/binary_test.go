@@ -115,15 +115,31 @@ func startDaemon(tb testing.TB, m mode, server, top string, prefix ...string) *d
 		d.roots = trusting(tb, cert)
 	}
 	d.write(fmt.Sprintf(serveConf, m.key()+top, dir, filepath.Join(dir, "access.log"), server, kind, d.vip, rest))
-	words := append(prefix, build.path(tb), "serve", "-c", d.conf)
+	d.launch(prefix)
+	return d
+}
+
+// again starts the program anew, once it has ended, with the configuration and
+// state that it left.
+func (d *daemon) again() *daemon {
+	d.t.Helper()
+	n := &daemon{t: d.t, mode: d.mode, conf: d.conf, vip: d.vip, roots: d.roots, ended: make(chan struct{})}
+	n.launch(nil)
+	return n
+}
+
+// launch starts the program and waits until it serves.
+func (d *daemon) launch(prefix []string) {
+	d.t.Helper()
+	words := append(prefix, build.path(d.t), "serve", "-c", d.conf)
 	d.cmd = exec.Command(words[0], words[1:]...)
 	d.cmd.Stderr = &d.log
 	d.page = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
 	if err := d.cmd.Start(); err != nil {
-		tb.Fatal(err)
+		d.t.Fatal(err)
 	}
 	go d.wait()
-	tb.Cleanup(d.kill)
+	d.t.Cleanup(d.kill)
 	d.until("the page is served", func() bool {
 		if m := regexp.MustCompile(`"page":"([^"]*)/"`).FindStringSubmatch(d.log.String()); m != nil {
 			d.admin = m[1]
@@ -131,7 +147,6 @@ func startDaemon(tb testing.TB, m mode, server, top string, prefix ...string) *d
 		return d.admin != ""
 	})
 	d.until("the server is up", func() bool { return d.get("/healthz/vip/mail") == http.StatusOK })
-	return d
 }
 
 func (d *daemon) wait() {
@@ -217,6 +232,10 @@ type daemonStatus struct {
 		Requests int               `json:"requests"`
 		Refused  map[string]uint64 `json:"refused"`
 	} `json:"vips"`
+	Table struct {
+		Bindings int `json:"bindings"`
+		Restored int `json:"restored_bindings"`
+	} `json:"table"`
 }
 
 // status returns what the API tells.

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"casbah/admin"
+	"casbah/node"
 )
 
 // outputs is everything that casbah says about itself, by where it says it.
@@ -22,7 +24,7 @@ func (r *rig) outputs(log *locked) map[string]string {
 	access, _ := r.accessLog()
 	out := map[string]string{"access log": access, "process log": log.String()}
 	h := admin.New(r.node, admin.Options{Loopback: true})
-	for _, path := range []string{"/", "/api/v1/status", "/healthz", "/readyz", "/healthz/vip/tls"} {
+	for _, path := range []string{"/", "/api/v1/status", "/api/v1/decisions", "/healthz", "/readyz", "/healthz/vip/tls"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequestWithContext(r.t.Context(), "GET", "http://localhost"+path, nil))
 		if w.Code != http.StatusOK {
@@ -30,6 +32,14 @@ func (r *rig) outputs(log *locked) map[string]string {
 		}
 		out[path] = w.Body.String()
 	}
+	e, err := r.node.Explain(&node.Question{
+		URL: "http://h/owa/?secret=query-3Kd8sW", From: "127.0.0.30",
+		Headers: []string{"Authorization: " + basicAuth("mallory", "pw-kept-7Hq2zR"), "Cookie: UserContext=query-3Kd8sW"},
+	})
+	if err != nil {
+		r.t.Error(err)
+	}
+	out["explanation"] = fmt.Sprintf("%+v", e)
 	for _, e := range r.node.Status().Events {
 		out["events"] += e.Kind + " " + e.Text + "\n"
 	}

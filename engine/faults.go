@@ -24,6 +24,12 @@ type Faults struct {
 // Count returns how many there were.
 func (f *Faults) Count() uint64 { return f.n.Load() }
 
+// carried is a panic that was recovered on another stack, a coroutine's, and
+// brings what it was there.
+type carried interface {
+	Origin() (value any, callers []uintptr, stack []byte)
+}
+
 // Note counts a panic with that value, and tells. It is called by the deferred
 // function that recovered it.
 func (f *Faults) Note(value any, tell func(where string, value any, stack []byte)) {
@@ -31,7 +37,12 @@ func (f *Faults) Note(value any, tell func(where string, value any, stack []byte
 	if tell == nil {
 		return
 	}
-	where := panicPlace()
+	var pcs [64]uintptr
+	callers, there := pcs[:runtime.Callers(1, pcs[:])], []byte(nil)
+	if c, ok := value.(carried); ok {
+		value, callers, there = c.Origin()
+	}
+	where := panicPlace(callers)
 	var stack []byte
 	f.mu.Lock()
 	if !f.at[where] && len(f.at) < maxPlaces {
@@ -39,7 +50,9 @@ func (f *Faults) Note(value any, tell func(where string, value any, stack []byte
 			f.at = make(map[string]bool)
 		}
 		f.at[where] = true
-		stack = debug.Stack()
+		if stack = there; stack == nil {
+			stack = debug.Stack()
+		}
 	}
 	f.mu.Unlock()
 	tell(where, value, stack)
@@ -47,9 +60,8 @@ func (f *Faults) Note(value any, tell func(where string, value any, stack []byte
 
 // panicPlace returns the file and line that panicked: the first frame below
 // the runtime's own.
-func panicPlace() string {
-	pcs := make([]uintptr, 64)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
+func panicPlace(callers []uintptr) string {
+	frames := runtime.CallersFrames(callers)
 	panicking := false
 	for {
 		f, more := frames.Next()

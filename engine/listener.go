@@ -46,8 +46,11 @@ func (r Reason) String() string {
 // Listener says what becomes of the connections that a Socket accepts. Several
 // sockets may share one. Its fields may not change once it is served.
 type Listener struct {
-	TLS *tls.Config // nil is plain
-	New NewCore     // called for each connection once its handshake is over
+	// TLS is nil where connections are plain. One serves all loops of a driver:
+	// ticket keys that are set later must reach each of them, and do not reach a
+	// clone.
+	TLS *tls.Config
+	New NewCore // called for each connection once its handshake is over
 
 	// ProxyFrom lists the senders of PROXY protocol headers. A listed one that
 	// sends none is refused; a header from any other is not read as one.

@@ -186,6 +186,9 @@ func writeRecord(out *zerolog.Logger, r *route.Record, text []byte) {
 	if r.Pinned {
 		e = e.Bool("pinned", true)
 	}
+	if r.Cookieless {
+		e = e.Bool("cookieless", true)
+	}
 	e.Send()
 }
 

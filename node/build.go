@@ -59,9 +59,10 @@ type builder struct {
 	planned map[serviceKey]bool
 }
 
-// build returns the snapshot of conf.
-func (l *live) build(conf *profiles.Config, passphrase []byte) (*snapshot, error) {
-	sealer, err := persistence.NewSealer(passphrase)
+// build returns the snapshot of conf. Cookies are sealed under the passphrase, and
+// opened under the old ones as well.
+func (l *live) build(conf *profiles.Config, passphrase []byte, old ...[]byte) (*snapshot, error) {
+	sealer, err := persistence.NewSealer(passphrase, old...)
 	if err != nil {
 		return nil, fmt.Errorf("cookie_passphrase: %w", err)
 	}
@@ -119,6 +120,7 @@ func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
 		TrustedProxies: conf.TrustedProxies,
 		HeadBytes:      b.conf.Limits.HeadBytes,
 		Counters:       b.vipCounters(conf.Name),
+		Decisions:      b.decisions,
 	}}
 	for _, name := range conf.Profiles {
 		rules := b.conf.Profiles[name]
@@ -197,10 +199,13 @@ func (b *builder) profile(vip *profiles.VIP, rules *profiles.Profile) (*route.Pr
 			return nil, fmt.Errorf("server %s: %w", name, err)
 		}
 		p.Candidates = append(p.Candidates, c)
-		members = append(members, persistence.Member{ID: c.Service.Server.ID, Name: name})
+		members = append(members, persistence.Member{ID: c.Service.Server.ID, Name: name, OwnID: b.servers[name].ID, Endpoint: c.Endpoint})
 	}
-	p.Chain, err = b.chain(vip, rules, members)
-	return p, err
+	if p.Chain, err = b.chain(vip, rules, members); err != nil {
+		return nil, err
+	}
+	p.Names = b.names(vip, p)
+	return p, nil
 }
 
 func (b *builder) candidate(vip *profiles.VIP, pool *profiles.Pool, rules *profiles.Profile, s *profiles.Server) (balance.Candidate, error) {
@@ -286,8 +291,14 @@ func (b *builder) chain(vip *profiles.VIP, rules *profiles.Profile, members []pe
 		Timeout:  cmp.Or(rules.BindingTimeout, time.Minute),
 		Strict:   rules.StrictOrder,
 		Fallback: rules.Fallback,
+		Pressure: &b.vipCounters(vip.Name).Table,
 		Members:  members,
 		Sealer:   b.sealer,
+
+		Crowds:         b.crowds,
+		SharedAfter:    rules.SharedAfter,
+		SharedNetworks: rules.SharedNetworks,
+		SingleNetworks: rules.SingleNetworks,
 	}
 	if vip.TableFull == "refuse" {
 		conf.Full = persistence.Refuse
@@ -315,14 +326,41 @@ func (b *builder) step(vip *profiles.VIP, rules *profiles.Profile, s *profiles.S
 			break
 		}
 		step.Also = b.groupCookies(rules, s.Name)
+		step.Companions = b.companions(vip, rules)
 	case persistence.InsertCookie:
 		step.Insert = persistence.Insert{
 			Name: profiles.InsertedName(vip, rules, s), Version: s.CookieVersion, Timeout: s.CookieTimeout,
 			Domain: s.Domain, Path: s.Path, Secure: s.Secure, HTTPOnly: s.HTTPOnly, SameSite: s.SameSite,
+			Netscaler: s.Format == "netscaler",
 		}
-	case persistence.None, persistence.SourceIP, persistence.Header: // by, name and masks say it all
+	case persistence.CustomServerID:
+		step.In = map[string]persistence.Place{
+			"query": persistence.InQuery, "header": persistence.InHeader, "cookie": persistence.InCookie,
+		}[s.In]
+	case persistence.Rule:
+		step.Expression = s.Expression
+	case persistence.None, persistence.SourceIP, persistence.Header, persistence.URLServerID, persistence.Mailbox,
+		persistence.DestIP, persistence.SrcDestIP, persistence.RPCAssociation: // by, name and masks say it all
 	}
 	return step, true
+}
+
+// companions returns those of the cookies that the profile and its group learn.
+func (b *builder) companions(vip *profiles.VIP, rules *profiles.Profile) []persistence.Companion {
+	var all []persistence.Companion
+	for _, p := range b.conf.Profiles {
+		if p != rules && (rules.Group == "" || p.Group != rules.Group) {
+			continue
+		}
+		for _, s := range p.Chain {
+			if s.Companion {
+				all = append(all, persistence.Companion{
+					Of: s.Name, Name: profiles.CompanionName(vip, rules, s.Name), Secure: vip.Type == "https",
+				})
+			}
+		}
+	}
+	return all
 }
 
 // groupCookies returns the cookies that the other profiles of the group learn.

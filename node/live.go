@@ -28,7 +28,9 @@ type live struct {
 	services  map[serviceKey]*balance.Service
 	endpoints map[endpointKey]*balance.Endpoint
 	counters  map[string]*route.Counters
+	decisions *route.Decisions
 	table     *persistence.Table
+	crowds    *persistence.Crowds
 	secret    persistence.Secret
 }
 
@@ -37,7 +39,9 @@ func newLive(table *persistence.Table, secret persistence.Secret) *live {
 		services:  make(map[serviceKey]*balance.Service),
 		endpoints: make(map[endpointKey]*balance.Endpoint),
 		counters:  make(map[string]*route.Counters),
+		decisions: route.NewDecisions(),
 		table:     table,
+		crowds:    new(persistence.Crowds),
 		secret:    secret,
 	}
 }

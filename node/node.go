@@ -33,8 +33,11 @@ type Node struct {
 	access  *accessLog // nil: off
 	tickets *tlsterm.TicketKeys
 	events  events
+	clashes chan clash // of cookies, to be logged
 
-	live *live
+	live      *live
+	tableFile *tableFile
+	growth    growth
 
 	reload     sync.Mutex // serializes Start, Reload and the first part of Stop, and guards the fields below
 	passphrase []byte
@@ -86,7 +89,9 @@ func New(conf *profiles.Config, o Options) (*Node, error) {
 		config:     conf,
 		access:     access,
 		tickets:    tlsterm.NewTicketKeys(),
+		clashes:    make(chan clash, clashQueue),
 		live:       newLive(table, persistence.Secret(secret)),
+		tableFile:  newTableFile(conf.StateDir),
 		passphrase: passphrase,
 		entries:    make(map[string]*entry),
 		probes:     make(map[serviceKey]*probing),
@@ -103,6 +108,7 @@ func New(conf *profiles.Config, o Options) (*Node, error) {
 func (n *Node) Start(ctx context.Context) error {
 	n.reload.Lock()
 	defer n.reload.Unlock()
+	n.restoreTable(time.Now(), n.config)
 	if err := n.apply(ctx, n.config); err != nil {
 		n.cancel()
 		n.work.Wait()
@@ -111,6 +117,8 @@ func (n *Node) Start(ctx context.Context) error {
 	}
 	n.work.Go(n.keepResolving)
 	n.work.Go(n.keepRotating)
+	n.work.Go(n.keepTelling)
+	n.work.Go(n.keepTable)
 	n.ready.Store(true)
 	n.event("start", fmt.Sprintf("casbah %s started with %s on %d cores", n.version, n.config.Path, runtime.GOMAXPROCS(0)))
 	return nil

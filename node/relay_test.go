@@ -107,8 +107,8 @@ func TestGroupAcrossVIPs(t *testing.T) {
 	}
 	follower.Candidates[at].Service.SetState(time.Now(), balance.Up)
 	lead.Candidates[at].Service.SetState(time.Now(), balance.Down)
-	if server, why := goes(follower); server == home || why != "rebound" {
-		t.Errorf("with the lead down on %s the address book goes to %s (%s); want the other, rebound", home, server, why)
+	if server, why := goes(follower); server == home || why != "rebound_down" {
+		t.Errorf("with the lead down on %s the address book goes to %s (%s); want the other, rebound_down", home, server, why)
 	}
 	for range 4 { // who comes anew is not bound to a server that is no good to the group
 		client = client.Next()

@@ -68,11 +68,8 @@ func processChanges(a, b *profiles.Process) []string {
 // apply builds the snapshot of conf, opens what it needs, and puts it in force.
 // Everything that can fail comes before anything that changes.
 func (n *Node) apply(ctx context.Context, conf *profiles.Config) error {
-	passphrase := n.passphrase
-	if p := conf.CookiePassphrase.Reveal(); p != "" {
-		passphrase = []byte(p)
-	}
-	snap, err := n.live.build(conf, passphrase)
+	passphrase, old := passphrases(conf, n.passphrase)
+	snap, err := n.live.build(conf, passphrase, old...)
 	if err != nil {
 		return err
 	}
@@ -83,6 +80,19 @@ func (n *Node) apply(ctx context.Context, conf *profiles.Config) error {
 	n.resolveAll(ctx, snap)
 	n.commit(snap, sockets) //nolint:contextcheck // probes live as long as the node, not as the reload
 	return nil
+}
+
+// passphrases returns what cookies are sealed under, and then what else they are
+// opened under: old passphrases and, beside a configured one, the generated one
+// that was in force until there was another.
+func passphrases(conf *profiles.Config, generated []byte) (passphrase []byte, old [][]byte) {
+	for _, p := range conf.CookiePassphrasesOld {
+		old = append(old, []byte(p.Reveal()))
+	}
+	if p := conf.CookiePassphrase.Reveal(); p != "" {
+		return []byte(p), append(old, generated)
+	}
+	return generated, old
 }
 
 // commit puts snap in force. Nothing in it can fail.
@@ -124,6 +134,7 @@ func (n *Node) enter(v *builtVIP) {
 			}
 		}
 	}
+	n.watchClashes(v)
 	e := n.entries[v.conf.Name]
 	if e != nil && e.conf.Type != v.conf.Type {
 		n.retire(e) // its connections speak something else

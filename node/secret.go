@@ -14,12 +14,18 @@ import (
 // A secretFile is a secret of n octets that casbah makes at its first start and
 // keeps in the state directory, in hexadecimal, readable by its user alone.
 func secretFile(dir, name string, n int) ([]byte, error) {
+	secret, err := readSecretFile(dir, name, n)
+	if errors.Is(err, fs.ErrNotExist) {
+		return newSecretFile(filepath.Join(dir, name), n)
+	}
+	return secret, err
+}
+
+// readSecretFile reads a secret that is there.
+func readSecretFile(dir, name string, n int) ([]byte, error) {
 	path := filepath.Join(dir, name)
 	text, err := os.ReadFile(path) //nolint:gosec // the state directory is configuration
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return newSecretFile(path, n)
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("state_dir: %w", err)
 	}
 	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))

@@ -11,6 +11,7 @@ import (
 
 	"casbah/balance"
 	"casbah/health"
+	"casbah/persistence"
 	"casbah/profiles"
 	"casbah/route"
 )
@@ -25,8 +26,10 @@ type Status struct {
 	VIPs                 []VIPStatus
 	Pools                []PoolStatus
 	Table                TableStatus
-	Events               []Event // newest first
-	Connections          int     // client connections open now
+	Shared               []SharedStatus // addresses that carry many clients, those with most first
+	SharedDisplaced      uint64         // see persistence.Crowds
+	Events               []Event        // newest first
+	Connections          int            // client connections open now
 	ConnectionLimit      int
 	Panics               uint64 // connections ended by a fault of casbah's own
 	Leaving              []Leaving
@@ -42,17 +45,23 @@ type EngineStatus struct {
 
 // VIPStatus is one VIP.
 type VIPStatus struct {
-	Name, Type, Pool   string
-	Listen             []string
-	Profiles           []string
-	Up                 bool // a profile has a service that takes traffic
-	Conns              int64
-	Accepted, Requests uint64
-	Status             map[string]uint64 // by "2xx" and so on; "none" is a request without a response
-	In, Out            uint64            // octets from and to clients
-	Refused            map[string]uint64 // by cause
-	Ends               map[string]uint64 // by the way in which requests ended
-	Pins, Unlogged     uint64
+	Name, Type, Pool string
+	Listen           []string
+	Profiles         []string
+	Persistence      []PersistenceStatus // of each profile
+	Cookieless       uint64              // client connections that do not bring the cookie they were given
+
+	ClashesSet, ClashesBrought uint64 // see route.Clashes
+	Up                         bool   // a profile has a service that takes traffic
+	Conns                      int64
+	Accepted, Requests         uint64
+	Status                     map[string]uint64 // by "2xx" and so on; "none" is a request without a response
+	In, Out                    uint64            // octets from and to clients
+	Refused                    map[string]uint64 // by cause
+	Ends                       map[string]uint64 // by the way in which requests ended
+	Pins, Unlogged             uint64
+	Evictions                  uint64 // live bindings that made room for the VIP's, where the table was full
+	Refusals                   uint64 // the VIP's bindings that found no room
 }
 
 // PoolStatus is one pool.
@@ -90,7 +99,9 @@ type TableStatus struct {
 	Bindings, Capacity, Unconfirmed int
 	Evictions, Refusals             uint64
 	Oldest                          time.Duration // since the binding unused for longest was used
+	FullIn                          time.Duration // at the growth of the last minutes; 0: not within a day, or it is full
 	Bytes                           int64
+	File                            TableFileStatus
 }
 
 // Status returns how the node is now. It waits for nobody: not for a reload that
@@ -116,12 +127,10 @@ func (n *Node) Status() Status {
 	}
 	s.Loaded = time.Unix(0, n.loaded.Load())
 	table := n.live.table.Stats(now.UnixNano())
-	s.Table = TableStatus{
-		Bindings: table.Bindings, Capacity: table.Capacity, Unconfirmed: table.Unconfirmed,
-		Evictions: table.Evictions, Refusals: table.Refusals, Oldest: table.Oldest, Bytes: table.Bytes,
-	}
+	s.Table = n.tableStatus(now, &table)
+	s.Shared, s.SharedDisplaced = sharedAddresses(snap, now), n.live.crowds.Displaced()
 	for _, v := range snap.vips {
-		s.VIPs = append(s.VIPs, n.vipStatus(v))
+		s.VIPs = append(s.VIPs, n.vipStatus(snap, v))
 	}
 	for i := range snap.config.Pools {
 		s.Pools = append(s.Pools, n.poolStatus(snap, &snap.config.Pools[i], table.ByServer))
@@ -129,17 +138,30 @@ func (n *Node) Status() Status {
 	return s
 }
 
-func (n *Node) vipStatus(v *builtVIP) VIPStatus {
+func (n *Node) tableStatus(now time.Time, st *persistence.Stats) TableStatus {
+	return TableStatus{
+		Bindings: st.Bindings, Capacity: st.Capacity, Unconfirmed: st.Unconfirmed,
+		Evictions: st.Evictions, Refusals: st.Refusals, Oldest: st.Oldest, Bytes: st.Bytes,
+		FullIn: n.growth.fullIn(now, st.Bindings, st.Capacity), File: n.tableFile.status(),
+	}
+}
+
+func (n *Node) vipStatus(snap *snapshot, v *builtVIP) VIPStatus {
 	c := v.route.Counters
 	s := VIPStatus{
 		Name: v.conf.Name, Type: v.conf.Type, Pool: v.conf.Pool, Profiles: v.conf.Profiles,
 		Up:    vipUp(v.route),
 		Conns: c.Conns.Load(), Accepted: c.Accepted.Load(), Requests: c.Requests.Load(),
 		In: c.In.Load(), Out: c.Out.Load(), Pins: c.Pins.Load(), Unlogged: c.Unlogged.Load(),
+		Cookieless: c.Cookieless.Load(), ClashesSet: c.Clashes.Set.Load(), ClashesBrought: c.Clashes.Brought.Load(),
+		Evictions: c.Table.Evictions.Load(), Refusals: c.Table.Refusals.Load(),
 		Status: make(map[string]uint64), Refused: make(map[string]uint64), Ends: make(map[string]uint64),
 	}
 	for _, addr := range n.Addrs(v.conf.Name) {
 		s.Listen = append(s.Listen, addr.String())
+	}
+	for _, p := range v.route.Profiles {
+		s.Persistence = append(s.Persistence, persistenceStatus(snap.config, v, p))
 	}
 	for i := range c.Status {
 		word := "none"

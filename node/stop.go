@@ -9,8 +9,8 @@ import (
 const killGrace = 2 * time.Second
 
 // Stop ends the node: it turns not ready, closes its listeners, lets open
-// requests finish for at most drain, closes what is left, and flushes the log. A
-// second call does nothing.
+// requests finish for at most drain, closes what is left, saves the bindings and
+// flushes the log. A second call does nothing.
 func (n *Node) Stop(drain time.Duration) {
 	if n.stopping.Swap(true) {
 		return
@@ -28,6 +28,7 @@ func (n *Node) Stop(drain time.Duration) {
 	n.cancel()
 	n.work.Wait()
 	n.engine.Close()
+	n.leaveTable()
 	if err := n.closeAccess(); err != nil {
 		n.log.Error().Err(err).Msg("the access log cannot be closed")
 	}

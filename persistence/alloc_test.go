@@ -71,9 +71,27 @@ func TestTableDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// However many there are, a binding takes at most 38 octets and on average 33,
+// but in small tables.
+func TestBindingTakesFewOctets(t *testing.T) {
+	const capacity = 100_000
+	table := NewTable(TableOptions{PerCore: capacity, Cores: 1})
+	sum := 0.0
+	for i := range capacity {
+		bindAt(table, sec0, i, cas1, true)
+		each := float64(table.bytes.Load()) / float64(i+1)
+		if sum += each; i >= 10_000 && each > 38 {
+			t.Fatalf("%d bindings take %.1f octets each; want at most 38", i+1, each)
+		}
+	}
+	if mean := sum / capacity; mean > 33 {
+		t.Errorf("a binding takes %.1f octets on average; want at most 33", mean)
+	}
+}
+
 func TestSizes(t *testing.T) {
-	if got := unsafe.Sizeof(Walk{}); got > 400 {
-		t.Errorf("a Walk has %d octets; want at most 400: every connection holds one", got)
+	if got := unsafe.Sizeof(Walk{}); got > 488 {
+		t.Errorf("a Walk has %d octets; want at most 488: every connection holds one", got)
 	}
 	if got := unsafe.Sizeof(slot{}); got != slotBytes {
 		t.Errorf("a slot has %d octets; want %d", got, slotBytes)

@@ -18,7 +18,11 @@ const maxIdentity = 512
 // user has one identity whatever the password, the token and the scheme; a
 // password or a token is never part of it. Not even a user's own name is
 // verified here: that is the server's business.
-func appendUser(dst, value []byte) ([]byte, bool) {
+func appendUser(dst, value []byte) ([]byte, bool) { return appendLogin(dst, value, claims[:]) }
+
+// appendLogin is appendUser with the claims of a bearer token that may name the
+// user, the best first.
+func appendLogin(dst, value []byte, claims []string) ([]byte, bool) {
 	scheme, credentials, ok := bytes.Cut(value, space)
 	if !ok {
 		return dst, false
@@ -30,7 +34,7 @@ func appendUser(dst, value []byte) ([]byte, bool) {
 	case httphead.EqualFold(scheme, "ntlm"), httphead.EqualFold(scheme, "negotiate"):
 		return ntlm.AppendUser(dst, ntlm.Base64(credentials))
 	case httphead.EqualFold(scheme, "bearer"):
-		return appendSubject(dst, credentials)
+		return appendClaim(dst, credentials, claims)
 	default:
 		return dst, false
 	}

@@ -14,12 +14,16 @@ import (
 type Chain struct {
 	steps    []step
 	names    []string // of the steps, for explanations
+	scope    string   // who shares its bindings
 	table    *Table
 	idle     span
 	strict   bool
 	fallback bool
-	full     Full
+	full     fullness
 	members  []Member
+	owns     []string // names of the cookies that the chain sets itself
+	issues   bool     // insert_cookie is among the steps
+	sharing  sharing
 }
 
 // NewChain builds a chain. An error names what of the configuration cannot be.
@@ -28,8 +32,9 @@ func NewChain(cfg Config) (*Chain, error) {
 		return nil, fmt.Errorf("chain: want at most %d steps, got %d", MaxSteps, len(cfg.Steps))
 	}
 	c := &Chain{
-		table: cfg.Table, idle: newSpan(cfg.Timeout), full: cfg.Full,
+		scope: cfg.Scope, table: cfg.Table, idle: newSpan(cfg.Timeout), full: fullness{cfg.Full, cfg.Pressure},
 		strict: cfg.Strict, fallback: cfg.Fallback, members: cfg.Members,
+		sharing: newSharing(&cfg),
 	}
 	for i, s := range cfg.Steps {
 		built, err := newStep(&cfg, s)
@@ -41,7 +46,9 @@ func NewChain(cfg Config) (*Chain, error) {
 		}
 		c.steps = append(c.steps, built)
 		c.names = append(c.names, stepName(s))
+		c.issues = c.issues || s.By == InsertCookie
 	}
+	c.owns = numberOwn(c.steps)
 	return c, nil
 }
 
@@ -63,6 +70,9 @@ func (c *Chain) StepName(i int) string {
 	return c.names[i]
 }
 
+// Identity reports whether step i tells who the client is.
+func (c *Chain) Identity(i int) bool { return i >= 0 && i < len(c.steps) && c.steps[i].identity }
+
 // Walk reads the keys of r and finds the candidate. It changes nothing but w.
 // Now is in Unix nanoseconds, here and below.
 func (c *Chain) Walk(now int64, r *Request, s Standings, w *Walk) {
@@ -72,11 +82,13 @@ func (c *Chain) Walk(now int64, r *Request, s Standings, w *Walk) {
 		k.step = i
 		k.read(&c.steps[i])
 	}
+	c.crowd(w, r)
 	c.judge(w)
 }
 
 // Bind makes id, which was chosen for the request that w is of, the server of
-// every key that has no live binding or one to a server that is gone. Bindings
+// every key that has no live binding or one to a server that is gone; a shared
+// address is left out. Bindings
 // to id are refreshed. One to another usable server is never moved, and ages
 // while it is not used.
 func (c *Chain) Bind(now int64, w *Walk, id balance.ServerID) {
@@ -84,11 +96,12 @@ func (c *Chain) Bind(now int64, w *Walk, id balance.ServerID) {
 	w.served = id
 	for i := range w.Readings[:w.N] {
 		rd := &w.Readings[i]
-		if rd.Key.IsZero() || rd.Server == 0 && !c.steps[rd.Step].bindsOnRequest() {
+		if rd.Key.IsZero() || rd.own != notOwn || rd.Use == Shared || rd.Server == 0 && !c.steps[rd.Step].bindsOnRequest() {
 			continue
 		}
 		c.claim(sec, w, rd, rd.Confirmed || !c.steps[rd.Step].identity)
 	}
+	c.note(sec, w)
 }
 
 // claim binds the key of rd to the server that serves the request, if no live
@@ -96,7 +109,7 @@ func (c *Chain) Bind(now int64, w *Walk, id balance.ServerID) {
 func (c *Chain) claim(sec uint32, w *Walk, rd *Reading, confirmed bool) {
 	o := order{key: rd.Key, word: newWord(w.served, sec, confirmed, c.idle), full: c.full}
 	switch {
-	case rd.Server != 0 && rd.Standing == Gone:
+	case rd.Server != 0 && !c.usable(rd):
 		o.from = rd.Server
 	case rd.Server != 0 && rd.Server != w.served:
 		return
@@ -114,6 +127,7 @@ func (c *Chain) Touch(now int64, w *Walk) {
 			c.table.touch(seconds(now), rd.Key, w.served)
 		}
 	}
+	c.note(seconds(now), w)
 }
 
 // Learn takes in the head of the final response that id gave, whatever its
@@ -124,11 +138,16 @@ func (c *Chain) Learn(now int64, w *Walk, id balance.ServerID, resp *httphead.Re
 	w.served = id
 	if resp.Status/100 == 2 {
 		c.confirm(seconds(now), w)
+		if w.noted == 0 {
+			c.note(seconds(now), w)
+		}
 	}
+	c.watchClashes(w, resp)
 	for i := range c.steps {
 		switch s := &c.steps[i]; s.by {
 		case Cookie:
 			c.learnCookies(now, w, i, resp)
+			lines = c.accompany(now, w, i, resp, lines)
 		case InsertCookie:
 			lines = c.insertCookie(now, w, i, lines)
 		default:

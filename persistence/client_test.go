@@ -17,7 +17,7 @@ const (
 	cas3 balance.ServerID = 3
 )
 
-var members = []Member{{cas1, "cas1"}, {cas2, "cas2"}, {cas3, "cas3"}}
+var members = []Member{{ID: cas1, Name: "cas1"}, {ID: cas2, Name: "cas2"}, {ID: cas3, Name: "cas3"}}
 
 var testSecret = Secret{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
 

@@ -23,19 +23,27 @@ type cookieName struct {
 	name string
 	seed sip
 	tag  uint32
+	mate *companion // nil without
 }
 
-func newCookieStep(seed sip, s Step) (cookieStep, error) {
+func newCookieStep(cfg *Config, seed sip, s Step) (cookieStep, error) {
 	if s.Name == anyCookie {
 		if s.Origin == FromClient {
 			return cookieStep{}, errors.New(`name: want a name where the client makes the cookie, got "*"`)
+		}
+		if len(s.Companions) > 0 {
+			return cookieStep{}, errors.New(`name: want a name where casbah adds a companion, got "*"`)
 		}
 		return cookieStep{any: true}, nil
 	}
 	var c cookieStep
 	for _, name := range append([]string{s.Name}, s.Also...) {
 		h := nameSeed(seed, []byte(name))
-		c.names = append(c.names, cookieName{name: name, seed: h, tag: tagOf(h)})
+		mate, err := companionOf(cfg, s, name, tagOf(h))
+		if err != nil {
+			return cookieStep{}, err
+		}
+		c.names = append(c.names, cookieName{name: name, seed: h, tag: tagOf(h), mate: mate})
 	}
 	return c, nil
 }
@@ -94,6 +102,7 @@ func (k *walker) readCookies(s *step) {
 	if k.walk.N == before || !own.Key.IsZero() && k.room() {
 		k.add(own)
 	}
+	k.readCompanions(s)
 }
 
 // readCookie makes a reading of a cookie that is bound. One that is not is kept in
@@ -154,7 +163,7 @@ func (c *Chain) learnCookies(now int64, w *Walk, i int, resp *httphead.Response)
 func (c *Chain) forget(w *Walk, i int, tag uint32) {
 	for j := range w.Readings[:w.N] {
 		rd := &w.Readings[j]
-		if int(rd.Step) == i && rd.tag == tag && !rd.Key.IsZero() {
+		if int(rd.Step) == i && rd.tag == tag && !rd.Key.IsZero() && rd.own == notOwn {
 			c.table.drop(rd.Key)
 		}
 	}

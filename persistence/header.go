@@ -32,5 +32,5 @@ func (k *walker) readHeader(s *step) {
 	} else {
 		h.write(value)
 	}
-	k.key(s.keyOf(h), 0)
+	k.key(s.keyOf(h))
 }

@@ -13,7 +13,7 @@ var insertOnly = []Step{{By: InsertCookie}}
 // insertAs is a step with the attributes.
 func insertAs(in Insert) []Step { return []Step{{By: InsertCookie, Insert: in}} }
 
-// S6 S46 S56.
+// S6 S46 S56 S80 S100.
 func TestInsertedCookieNamesTheServer(t *testing.T) {
 	s := newSite(t, insertOnly)
 	first := s.send(client{addr: "192.0.2.7"}, answer{})
@@ -40,7 +40,7 @@ func TestClientWithoutCookiesIsBalanced(t *testing.T) {
 	}
 }
 
-// S53 S54 S55 S84 S86 S88.
+// S53 S54 S55 S84 S86 S88 S90 S104.
 func TestInsertedCookieAttributes(t *testing.T) {
 	const value = `[A-Za-z0-9_-]{96}`
 	tests := []struct {
@@ -102,7 +102,7 @@ func TestForeignCookieIsIgnored(t *testing.T) {
 	otherScope := newSite(t, insertAs(Insert{Name: name}), func(c *Config) { c.Scope = "other" })
 	sealer, _ := NewSealer([]byte("close sesame"))
 	otherKey := newSite(t, insertOnly, func(c *Config) { c.Sealer = sealer })
-	otherPool := newSite(t, insertOnly, func(c *Config) { c.Members = []Member{{cas1, "elsewhere"}} })
+	otherPool := newSite(t, insertOnly, func(c *Config) { c.Members = []Member{{ID: cas1, Name: "elsewhere"}} })
 	for what, cookie := range map[string]string{
 		"altered":     name + "=" + string(flipped),
 		"cut":         name + "=" + value[:len(value)-4],
@@ -224,6 +224,7 @@ func TestInsertedCookieOverrulesAddress(t *testing.T) {
 	s.expect("conflict", s.send(client{addr: "192.0.2.2", cookie: cookie}, answer{}), cas1, Conflict)
 }
 
+// S47 S81: the name is nobody else's, and each scope's its own.
 func TestCookieName(t *testing.T) {
 	a, b := CookieName("mail/owa"), CookieName("mail/ecp")
 	if !regexp.MustCompile(`^CASBAH_[A-Z]{4}$`).MatchString(a) || a == b {
@@ -235,13 +236,13 @@ func TestCookieName(t *testing.T) {
 	}
 }
 
-// The value shows neither server nor address, and hardly its length. S77.
+// The value shows neither server nor address, and hardly its length. S49 S77.
 func TestSealedValueIsOpaque(t *testing.T) {
 	sealer, _ := NewSealer([]byte("x"))
 	seen := map[string]bool{}
 	for _, server := range []string{"a", "cas1", "mail-server-number-23"} {
 		for range 10 {
-			v := string(sealer.appendSeal(nil, []byte("scope"), server, 1))
+			v := string(sealer.appendSeal(nil, []byte("scope"), server, 1, Key{}))
 			raw, err := base64.RawURLEncoding.DecodeString(v)
 			if err != nil || len(v) != 96 || strings.Contains(string(raw), server) && len(server) > 3 || seen[v] {
 				t.Errorf("value %q of %s", v, server)
@@ -258,15 +259,15 @@ func TestSealedValueIsOpaque(t *testing.T) {
 // does not open either. S77.
 func TestSealedValueHasOneSpelling(t *testing.T) {
 	sealer, _ := NewSealer([]byte("x"))
-	all := []Member{{cas1, strings.Repeat("n", 40)}}
-	v := sealer.appendSeal(nil, []byte("s"), all[0].Name, 77)
+	all := []Member{{ID: cas1, Name: strings.Repeat("n", 40)}}
+	v := sealer.appendSeal(nil, []byte("s"), all[0].Name, 77, Key{})
 	if len(v)%4 == 0 {
 		t.Fatalf("a value of %d characters has no bits to spare", len(v))
 	}
 	opened := 0
 	for c := range byte(128) {
 		v[len(v)-1] = c
-		if _, _, ok := sealer.open(v, []byte("s"), all); ok {
+		if _, ok := sealer.open(v, []byte("s"), all); ok {
 			opened++
 		}
 	}
@@ -278,10 +279,11 @@ func TestSealedValueHasOneSpelling(t *testing.T) {
 func TestLongestServerName(t *testing.T) {
 	sealer, _ := NewSealer([]byte("x"))
 	long := strings.Repeat("n", maxServerName)
-	all := []Member{{cas1, "cas1"}, {cas2, long}}
-	v := sealer.appendSeal(nil, []byte("s"), long, 77)
-	if i, issued, ok := sealer.open(v, []byte("s"), all); i != 1 || issued != 77 || !ok {
-		t.Errorf("open = %d, %d, %v; want 1, 77, true", i, issued, ok)
+	all := []Member{{ID: cas1, Name: "cas1"}, {ID: cas2, Name: long}}
+	v := sealer.appendSeal(nil, []byte("s"), long, 77, Key{hi: 1, lo: 2})
+	want := opened{member: 1, issued: 77, mate: Key{hi: 1, lo: 2}}
+	if got, ok := sealer.open(v, []byte("s"), all); got != want || !ok {
+		t.Errorf("open = %+v, %v; want %+v, true", got, ok, want)
 	}
 	all[1].Name += "n"
 	if _, err := NewChain(Config{Steps: insertOnly, Sealer: sealer, Members: all}); err == nil {

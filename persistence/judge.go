@@ -6,6 +6,7 @@ type findings struct {
 	rival int  // the first confirmed identity that can serve; -1: none can
 	why   Why  // what to say if none can serve
 	lost  bool // a confirmed identity is bound to a server of the pool that cannot serve
+	aside bool // an address is set aside
 }
 
 // judge finds the candidate among the readings, and says of each what became of
@@ -18,6 +19,9 @@ func (c *Chain) judge(w *Walk) {
 		return
 	case f.by < 0:
 		w.Why = f.why
+		if f.aside && f.why != Rebound {
+			w.Why = Spread
+		}
 		return
 	case f.rival < 0 || c.identifies(w, f.by) || w.Readings[f.rival].Server == w.Readings[f.by].Server:
 		w.Why = Bound
@@ -34,6 +38,10 @@ func (c *Chain) weigh(w *Walk) findings {
 	f := findings{by: -1, rival: -1, why: NoKey}
 	for i := range w.Readings[:w.N] {
 		rd := &w.Readings[i]
+		if rd.Use == Shared {
+			f.aside = true
+			continue
+		}
 		if rd.Server == 0 {
 			if rd.Use == Unbound && f.why == NoKey {
 				f.why = Fresh
@@ -69,7 +77,7 @@ func (c *Chain) decide(w *Walk, by int) {
 	for i := range w.Readings[:w.N] {
 		rd := &w.Readings[i]
 		switch {
-		case rd.Server == 0 || rd.Use == Vanished:
+		case rd.Server == 0 || rd.Use == Vanished || rd.Use == Shared:
 		case i == by:
 			rd.Use = Decided
 		case rd.Server == w.Server:
@@ -81,9 +89,11 @@ func (c *Chain) decide(w *Walk, by int) {
 }
 
 // usable reports whether the bound server of rd may serve. A draining server
-// serves those who are bound to it; this is the place to make an exception for
-// an address that names more than one client.
-func (c *Chain) usable(rd *Reading) bool { return rd.Standing != Gone }
+// serves those who are bound to it. An address that carries more than one client
+// is not: it would bring new ones.
+func (c *Chain) usable(rd *Reading) bool {
+	return rd.Standing == Usable || rd.Standing == Draining && rd.Crowd == Alone
+}
 
 // isMember reports whether the bound server of rd is in the pool. One that was
 // taken out of it holds nobody back: it is not expected to return.

@@ -3,20 +3,25 @@ package persistence
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
+	"unicode/utf8"
 )
 
 // claims are what may name the user of a bearer token, the best first. A subject
 // is an identity of its own; the others are names that a user may also log in
 // with, and then count as the same.
-var claims = [...]string{"sub", "upn", "unique_name", "preferred_username"}
+var claims = [...]string{subjectClaim, "upn", "unique_name", "preferred_username"}
+
+const subjectClaim = "sub"
 
 // subjectMark begins the identity of a subject, so that nobody's login name
 // equals it: it cannot occur in a JSON string.
 const subjectMark = '"'
 
-// appendSubject appends to dst the subject of the JSON Web Token (RFC 7519), or
-// else the user that another claim names. The signature is not looked at.
-func appendSubject(dst, token []byte) ([]byte, bool) {
+// appendClaim appends to dst the best of the claims of the JSON Web Token (RFC
+// 7519): a subject as it stands, behind its mark, and any other name in lower
+// case. The signature is not looked at.
+func appendClaim(dst, token []byte, claims []string) ([]byte, bool) {
 	_, rest, ok := bytes.Cut(token, dot)
 	if !ok {
 		return dst, false
@@ -25,14 +30,14 @@ func appendSubject(dst, token []byte) ([]byte, bool) {
 	if !ok {
 		return dst, false
 	}
-	s := jsonScanner{text: bytes.TrimRight(payload, "=")}
+	s := jsonScanner{text: bytes.TrimRight(payload, "="), claims: claims}
 	var room [maxIdentity]byte
 	found, rank := s.claim(room[:0])
 	switch {
 	case len(found) == 0:
 		return dst, false
-	case rank > 0:
-		return appendLower(dst, found)
+	case claims[rank] != subjectClaim:
+		return appendLower(dst, unescapeJSON(found))
 	case len(dst)+1+len(found) > cap(dst):
 		return dst, false
 	}
@@ -42,22 +47,60 @@ func appendSubject(dst, token []byte) ([]byte, bool) {
 
 var dot = []byte(".")
 
+// unescapeJSON replaces in text, in place, what encoders escape in a name
+// (RFC 8259, Section 7): a backslash, a slash and characters by their number.
+// Other escapes stay: a name has none of these characters, and a quotation mark
+// is subjectMark.
+func unescapeJSON(text []byte) []byte {
+	out := text[:0]
+	for len(text) > 0 {
+		r, n := unescapedRune(text)
+		if n == 0 {
+			out, text = append(out, text[0]), text[1:]
+			continue
+		}
+		out, text = utf8.AppendRune(out, r), text[n:]
+	}
+	return out
+}
+
+// unescapedRune returns the character of the escape that text begins with, and
+// the length of the escape; 0 if there is none that counts.
+func unescapedRune(text []byte) (r rune, n int) {
+	switch {
+	case len(text) < 2 || text[0] != '\\':
+		return 0, 0
+	case text[1] == '\\' || text[1] == '/':
+		return rune(text[1]), 2
+	case text[1] != 'u' || len(text) < 6:
+		return 0, 0
+	}
+	var code [2]byte
+	_, err := hex.Decode(code[:], text[2:6])
+	r = rune(code[0])<<8 | rune(code[1])
+	if err != nil || r <= ' ' || r == subjectMark || !utf8.ValidRune(r) {
+		return 0, 0
+	}
+	return r, 6
+}
+
 // jsonScanner reads the members of one JSON object (RFC 8259) from base64url
 // text, a few octets at a time: a token may be longer than any buffer. It is not
 // a validator; from what is not JSON it reads nothing or something, but always
 // the same.
 type jsonScanner struct {
-	text []byte // not decoded yet
-	buf  [48]byte
-	next int // in buf
-	have int
+	claims []string // what is looked for, the best first
+	text   []byte   // not decoded yet
+	buf    [48]byte
+	next   int // in buf
+	have   int
 }
 
 // claim returns the best claim that is a string with at most cap(room) octets,
 // as it stands in the JSON text, and its rank; nothing if there is none, or if
 // one is empty or too long.
 func (s *jsonScanner) claim(room []byte) (found []byte, rank int) {
-	rank = len(claims)
+	rank = len(s.claims)
 	if s.skipSpace() != '{' {
 		return nil, rank
 	}
@@ -68,9 +111,9 @@ func (s *jsonScanner) claim(room []byte) (found []byte, rank int) {
 			return room, rank
 		}
 		c := s.skipSpace()
-		if r := rankOf(name); c == '"' && r < rank {
+		if r := s.rankOf(name); c == '"' && r < rank {
 			if room, ok = s.str(room[:0]); !ok || len(room) == 0 {
-				return nil, len(claims)
+				return nil, len(s.claims)
 			}
 			if rank = r; rank == 0 {
 				return room, rank
@@ -81,14 +124,14 @@ func (s *jsonScanner) claim(room []byte) (found []byte, rank int) {
 	}
 }
 
-// rankOf returns the place of a member in claims; len(claims) if it has none.
-func rankOf(name []byte) int {
-	for i := range claims {
-		if string(name) == claims[i] {
+// rankOf returns the place of a member in claims; their number if it has none.
+func (s *jsonScanner) rankOf(name []byte) int {
+	for i := range s.claims {
+		if string(name) == s.claims[i] {
 			return i
 		}
 	}
-	return len(claims)
+	return len(s.claims)
 }
 
 // member reads up to the value of the next member and returns its name.

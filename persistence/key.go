@@ -11,8 +11,8 @@ type Key struct{ hi, lo uint64 }
 // markMask are the bits of hi that tell the scope and method of a key.
 const markMask = 1<<16 - 1
 
-// mark returns those bits.
-func (k Key) mark() uint16 { return uint16(k.hi & markMask) }
+// Mark returns those bits; see Label.
+func (k Key) Mark() uint16 { return uint16(k.hi & markMask) }
 
 // IsZero reports whether there is no key.
 func (k Key) IsZero() bool { return k == Key{} }

@@ -6,11 +6,18 @@ type Method uint8
 // The methods. A new one takes a row in methods, a case in walker.read, and a
 // file of its own.
 const (
-	None         Method = iota // yields no key
-	SourceIP                   // the client's address
-	Cookie                     // a cookie of the application
-	Header                     // a header field; Authorization is reduced to the user
-	InsertCookie               // casbah's own cookie
+	None           Method = iota // yields no key
+	SourceIP                     // the client's address
+	Cookie                       // a cookie of the application
+	Header                       // a header field; Authorization is reduced to the user
+	InsertCookie                 // casbah's own cookie
+	URLServerID                  // a server's address and port in the query
+	CustomServerID               // a server's own ID in a query parameter, header or cookie
+	Rule                         // the value of an expression
+	Mailbox                      // the mailbox that the request is about
+	DestIP                       // the address that the client called
+	SrcDestIP                    // the client's address and the one that it called
+	RPCAssociation               // the client's address and its RPC association
 )
 
 // methods says what chain and walker have to know of each method.
@@ -19,12 +26,22 @@ var methods = [...]struct {
 	identity bool // its keys name one client; an address may name many
 	bound    bool // its keys are bound in the table
 	named    bool // Step.Name is required
+	headless bool // read from the connection, so that a relayed one has its keys too
 }{
-	None:         {name: "none"},
-	SourceIP:     {name: "source_ip", bound: true},
+	None:         {name: "none", headless: true},
+	SourceIP:     {name: "source_ip", bound: true, headless: true},
 	Cookie:       {name: "cookie", identity: true, bound: true, named: true},
 	Header:       {name: "header", identity: true, bound: true, named: true},
 	InsertCookie: {name: "insert_cookie", identity: true},
+
+	URLServerID:    {name: "url_server_id", identity: true, named: true},
+	CustomServerID: {name: "server_id", identity: true, named: true},
+	Rule:           {name: "rule", identity: true, bound: true},
+
+	Mailbox:        {name: "mailbox", identity: true, bound: true},
+	DestIP:         {name: "dest_ip", bound: true, headless: true},
+	SrcDestIP:      {name: "src_dest_ip", bound: true, headless: true},
+	RPCAssociation: {name: "rpc_association", identity: true, bound: true, headless: true},
 }
 
 // String returns the method's name in the configuration.
@@ -52,6 +69,16 @@ type Origin uint8
 const (
 	FromServer Origin = iota // learned from, and confirmed by, the server's Set-Cookie
 	FromClient               // made by the client: it binds on the request
+)
+
+// Place says where a request carries the ID of a server.
+type Place uint8
+
+// The places of a server's ID.
+const (
+	InQuery Place = iota
+	InHeader
+	InCookie
 )
 
 // Full says what becomes of a new binding when the table is full.

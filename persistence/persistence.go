@@ -2,8 +2,8 @@
 // from a request; a table binds keys to servers for as long as they are used; a
 // sealed cookie names the server without any table.
 //
-// On the request path nothing here allocates, blocks or reads a clock, and
-// everything is safe for concurrent use.
+// On the request path nothing here blocks, reads a clock or, but for step rule,
+// allocates, and everything is safe for concurrent use.
 package persistence
 
 import (
@@ -19,6 +19,13 @@ type Request struct {
 	Dest   netip.Addr        // the address that the client called
 	Head   *httphead.Request // nil for a relayed connection
 	Secure bool              // the client's connection is encrypted
+
+	// Association is the RPC association that the connection belongs to, as its
+	// server numbers it; 0: none yet.
+	Association uint32
+	// Subject is of the client's certificate: the principal name or mail address
+	// that it holds, else its distinguished name; nil without a certificate.
+	Subject []byte
 }
 
 // Standing is what a server is worth to a chain.
@@ -44,6 +51,8 @@ type Standings interface {
 
 // Member is a server of the chain's pool.
 type Member struct {
-	ID   balance.ServerID
-	Name string
+	ID       balance.ServerID
+	Name     string
+	OwnID    string            // what server_id steps know it by; empty: nothing
+	Endpoint *balance.Endpoint // where it is reached; nil only where no step asks
 }

@@ -126,10 +126,10 @@ func BenchmarkKey(b *testing.B) {
 func BenchmarkOpen(b *testing.B) {
 	sealer, _ := NewSealer([]byte("x"))
 	scope := []byte("mail/cas/owa")
-	value := sealer.appendSeal(nil, scope, "cas1", 1)
+	value := sealer.appendSeal(nil, scope, "cas1", 1, Key{})
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, ok := sealer.open(value, scope, members); !ok {
+		if _, ok := sealer.open(value, scope, members); !ok {
 			b.Fatal("does not open")
 		}
 	}
@@ -140,7 +140,7 @@ func BenchmarkSeal(b *testing.B) {
 	dst, scope := make([]byte, 0, 256), []byte("mail/cas/owa")
 	b.ReportAllocs()
 	for b.Loop() {
-		dst = sealer.appendSeal(dst[:0], scope, "cas1", 1)
+		dst = sealer.appendSeal(dst[:0], scope, "cas1", 1, Key{})
 	}
 }
 

@@ -24,6 +24,7 @@ func TestRequestNeverMovesALiveBinding(t *testing.T) {
 		}, func(c *Config) {
 			c.Strict, c.Fallback = rapid.Bool().Draw(rt, "strict"), rapid.Bool().Draw(rt, "fallback")
 			c.Timeout = 10 * time.Minute
+			c.Crowds, c.SharedAfter = new(Crowds), rapid.SampledFrom([]int{0, 2, 8}).Draw(rt, "shared_after")
 		})
 		for range rapid.IntRange(1, 60).Draw(rt, "requests") {
 			s.pass(time.Duration(rapid.IntRange(0, 300).Draw(rt, "seconds")) * time.Second)

@@ -1,10 +1,31 @@
 package persistence
 
-import "math/rand/v2"
+import "sync/atomic"
+
+// Pressure counts what the lack of room did for the new bindings of some chains.
+type Pressure struct {
+	Evictions atomic.Uint64 // live bindings that made room for theirs
+	Refusals  atomic.Uint64 // bindings of theirs that found no room
+}
+
+// fullness is what to do when the table is full, and where that is counted
+// besides the table; nil: nowhere.
+type fullness struct {
+	policy   Full
+	pressure *Pressure
+}
 
 // sample is among how many bindings the one unused for longest is sought when
 // room is needed. On average it is in the oldest sixteenth of the table.
 const sample = 16
+
+// While all of the sample were used within the last inUse seconds, and so may be
+// in use by open requests, which touch their bindings once a minute, up to
+// wideSample are looked at.
+const (
+	inUse      = 65
+	wideSample = 4 * sample
+)
 
 // searchSlots bounds the slots that one search for room looks at, so that no
 // request pays for a walk through the table.
@@ -19,46 +40,48 @@ const (
 	spentOnly              // only those that ran out
 )
 
-// reserve takes room for one binding, counted as taken. If it reports false,
+// reserve takes room for o's binding, counted as taken. If it reports false,
 // there is none.
-func (t *Table) reserve(sec uint32, confirmed bool, full Full) bool {
-	w := word(0)
-	if confirmed {
-		w = confirmedBit
-	}
-	t.taken(w)
+func (t *Table) reserve(o *order) bool {
+	confirmed := o.word.confirmed()
+	t.taken(o.word)
 	who := unconfirmedOnly
 	switch {
 	case !confirmed && t.unconfirmed.Load() > t.weakCapacity:
 	case t.bindings.Load() <= t.capacity:
 		return true
-	case full == Refuse:
+	case o.full.policy == Refuse:
 		who = spentOnly
 	case confirmed:
 		who = anyBinding
 	}
-	if t.makeRoom(sec, who) {
+	if t.makeRoom(o, who) {
 		return true
 	}
-	t.freed(w)
+	t.freed(o.word)
 	return false
 }
 
-// makeRoom removes one binding of the kind who.
-func (t *Table) makeRoom(sec uint32, who victim) bool {
+// makeRoom removes one binding of the kind who, as near to where o's will stand as
+// it can: so all parts of all shards stay filled alike, however long the table is
+// full. Keys are hashed with a secret, so which ones are near is chance.
+func (t *Table) makeRoom(o *order, who victim) bool {
+	sec := o.word.used()
 	switch {
 	case who == unconfirmedOnly && t.unconfirmed.Load() <= 1:
 		return false // the one that is counted is the one to be made room for
 	case who == spentOnly && t.barren.Load() == sec:
 		return false // a full table is not searched again and again within a second
 	}
-	start := rand.IntN(len(t.shards)) //nolint:gosec // which shard gives room is no secret
 	budget := searchSlots
 	for i := 0; i < len(t.shards) && budget > 0; i++ {
-		sh := &t.shards[(start+i)%len(t.shards)]
-		evicted, ok := sh.evict(t, sec, who, &budget)
+		sh := &t.shards[(t.home(o.key)+i)%len(t.shards)]
+		evicted, ok := sh.evict(t, o, who, &budget)
 		if evicted {
 			t.evictions.Add(1)
+			if p := o.full.pressure; p != nil {
+				p.Evictions.Add(1)
+			}
 		}
 		if ok {
 			return true
@@ -71,8 +94,8 @@ func (t *Table) makeRoom(sec uint32, who victim) bool {
 }
 
 // evict removes a binding that ran out, else the oldest of a sample of the kind
-// who. It reports whether it removed one, and whether that was alive.
-func (sh *shard) evict(t *Table, sec uint32, who victim, budget *int) (evicted, ok bool) {
+// who, taken from where o's key stands. It reports whether it removed one, and whether that was alive.
+func (sh *shard) evict(t *Table, o *order, who victim, budget *int) (evicted, ok bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	slots := sh.load()
@@ -82,10 +105,10 @@ func (sh *shard) evict(t *Table, sec uint32, who victim, budget *int) (evicted, 
 	}
 	best, seen := -1, 0
 	var oldest uint32
-	i := rand.IntN(n) //nolint:gosec // a sample, not a secret
-	for look := min(n, *budget); look > 0 && seen < sample; look-- {
+	sec, i := o.word.used(), home(o.key, n)
+	for look := min(n, *budget); look > 0 && (seen < sample || who == anyBinding && oldest <= inUse && seen < wideSample); look-- {
 		*budget--
-		if i++; i >= n {
+		if i++; i == n {
 			i = 0
 		}
 		w := word(slots[i].word.Load())

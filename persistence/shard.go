@@ -19,9 +19,19 @@ type slot struct {
 	word   atomic.Uint64 // the binding; 0: the slot is free
 }
 
-// shard is a hash table with linear probing. At least a fifth of its slots is
-// free. No slot is ever marked as deleted: what stands behind a removed binding
-// moves up.
+// A shard grows before more than 27 of 32 slots are taken, and then has about 22
+// of 32 taken, so that a binding takes 28 to 35 octets. Shards are filled evenly
+// and grow at about the same time: all bindings take that much or that little.
+// Fuller shards would make a search for what is not there long, and growing by
+// less would copy each binding more often than five times.
+const (
+	fullShard  = 27
+	grownShard = 22
+	ofSlots    = 32
+)
+
+// shard is a hash table with linear probing. No slot is ever marked as deleted:
+// what stands behind a removed binding moves up.
 type shard struct {
 	seq   atomic.Uint32 // odd while keys move; a reader that saw it change reads again
 	slots atomic.Pointer[[]slot]
@@ -99,7 +109,7 @@ func (sh *shard) insert(t *Table, o *order) word {
 		}
 	}
 	sh.sweep(t, sec)
-	if (sh.used+1)*5 > len(sh.load())*4 {
+	if (sh.used+1)*ofSlots > len(sh.load())*fullShard {
 		sh.grow(t, sec)
 	}
 	slots := sh.load()
@@ -176,8 +186,8 @@ func (sh *shard) remove(t *Table, i int) {
 	slots[i].word.Store(0)
 }
 
-// grow makes the slots half as many again as the live bindings need, and leaves
-// behind what has run out.
+// grow gives the shard as many slots as suit its live bindings, and leaves behind
+// what has run out.
 func (sh *shard) grow(t *Table, sec uint32) {
 	old := sh.load()
 	live := 0
@@ -186,7 +196,7 @@ func (sh *shard) grow(t *Table, sec uint32) {
 			live++
 		}
 	}
-	next := make([]slot, max(16, live*15/8))
+	next := make([]slot, slotsFor(live*ofSlots/grownShard))
 	for i := range old {
 		w := word(old[i].word.Load())
 		switch {
@@ -205,6 +215,17 @@ func (sh *shard) grow(t *Table, sec uint32) {
 	sh.slots.Store(&next)
 	sh.seq.Add(1)
 	t.bytes.Add(int64(len(next)-len(old)) * slotBytes)
+}
+
+// slotsFor returns how many slots there are to be if n are needed: the heap gives
+// out large memory in pages, so all that fit in.
+func slotsFor(n int) int {
+	const large, page = 32 << 10, 8 << 10 // octets
+	n = max(n, 16)
+	if octets := n * slotBytes; octets > large {
+		return (octets + page - 1) / page * page / slotBytes
+	}
+	return n
 }
 
 // load returns the slots.

@@ -9,7 +9,8 @@ import (
 // changes the others as it likes (RFC 8981).
 const defaultPrefix6 = 64
 
-// addrStep is step source_ip.
+// addrStep is how much of a client's address the step counts: source_ip, and
+// others that read it.
 type addrStep struct{ bits4, bits6 int }
 
 func newAddrStep(s Step) (addrStep, error) {
@@ -41,15 +42,23 @@ func (a addrStep) mask(addr netip.Addr) (netip.Addr, bool) {
 	return p.Addr(), err == nil && p.IsValid()
 }
 
+// feed has h take in the part of addr that counts. It reports false if there is
+// no address.
+func (a addrStep) feed(h *sip, addr netip.Addr) bool {
+	addr, ok := a.mask(addr)
+	if ok {
+		octets := addr.As16() // IPv4 in its mapped form, which no IPv6 address has here
+		h.write(octets[:])
+	}
+	return ok
+}
+
 // readSource reads the client's address.
 func (k *walker) readSource(s *step) {
-	addr, ok := s.addr.mask(k.request.Source)
-	if !ok {
+	h := s.seed
+	if !s.addr.feed(&h, k.request.Source) {
 		k.none(Absent)
 		return
 	}
-	h := s.seed
-	octets := addr.As16() // IPv4 in its mapped form, which no IPv6 address has here
-	h.write(octets[:])
-	k.key(s.keyOf(h), 0)
+	k.key(s.keyOf(h))
 }

@@ -3,6 +3,9 @@ package persistence
 import (
 	"errors"
 	"fmt"
+
+	"casbah/balance"
+	"casbah/internal/rule"
 )
 
 // step is a Step made ready to read.
@@ -17,6 +20,9 @@ type step struct {
 	cookie cookieStep
 	header headerStep
 	insert *insertStep
+	url    urlServerStep
+	server *serverStep
+	rule   *rule.Rule
 }
 
 // newStep makes s ready.
@@ -34,16 +40,23 @@ func newStep(cfg *Config, s Step) (step, error) {
 	st.mark = uint16(st.seed.sum().lo)
 	var err error
 	switch s.By {
-	case SourceIP:
+	case SourceIP, SrcDestIP, RPCAssociation:
 		st.addr, err = newAddrStep(s)
 	case Cookie:
-		st.cookie, err = newCookieStep(st.seed, s)
+		st.cookie, err = newCookieStep(cfg, st.seed, s)
 	case Header:
 		st.header = newHeaderStep(s)
 		st.seed.writeField([]byte(st.header.name))
 	case InsertCookie:
 		st.insert, err = newInsertStep(cfg, s.Insert)
-	case None:
+	case URLServerID:
+		st.url = newURLServerStep(s)
+	case CustomServerID:
+		st.server, err = newServerStep(s, cfg.Members)
+	case Rule:
+		st.rule, err = newRuleStep(s)
+		st.seed.writeField([]byte(s.Expression))
+	case None, Mailbox, DestIP:
 	}
 	if err != nil {
 		return step{}, fmt.Errorf("%s: %w", m.name, err)
@@ -77,7 +90,7 @@ type walker struct {
 
 // read adds what s finds in the request: at least one reading.
 func (k *walker) read(s *step) {
-	if s.by != None && s.by != SourceIP && k.request.Head == nil {
+	if k.request.Head == nil && !methods[s.by].headless {
 		k.none(Empty)
 		return
 	}
@@ -90,6 +103,18 @@ func (k *walker) read(s *step) {
 		k.readHeader(s)
 	case InsertCookie:
 		k.readInserted(s)
+	case URLServerID:
+		k.readURLServer(s)
+	case CustomServerID:
+		k.readServer(s)
+	case Rule:
+		k.readRule(s)
+	case Mailbox:
+		k.readMailbox(s)
+	case DestIP, SrcDestIP:
+		k.readDest(s)
+	case RPCAssociation:
+		k.readAssociation(s)
 	default:
 		k.none(Empty)
 	}
@@ -98,16 +123,21 @@ func (k *walker) read(s *step) {
 // none adds a reading without a key.
 func (k *walker) none(u Use) { k.add(Reading{Use: u}) }
 
+// names adds a reading that names the server itself, without a table.
+func (k *walker) names(id balance.ServerID) {
+	k.add(Reading{Server: id, Confirmed: true, Use: Unbound, Standing: k.standings.Standing(id)})
+}
+
 // key adds a reading with a key and what it is bound to.
-func (k *walker) key(key Key, tag uint32) {
-	k.bound(key, tag, k.chain.table.get(k.sec, key))
+func (k *walker) key(key Key) {
+	k.bound(key, 0, k.chain.table.get(k.sec, key))
 }
 
 // bound adds a reading of a key that is bound as w says.
 func (k *walker) bound(key Key, tag uint32, w word) {
 	rd := Reading{Key: key, tag: tag, Use: Unbound}
 	if w != 0 {
-		rd.Server, rd.Confirmed, rd.Age = w.server(), w.confirmed(), w.age(k.sec)
+		rd.Server, rd.Confirmed, rd.Age, rd.Life = w.server(), w.confirmed(), w.age(k.sec), w.life()
 		rd.Standing = k.standings.Standing(rd.Server)
 	}
 	k.add(rd)

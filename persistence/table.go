@@ -73,7 +73,7 @@ type order struct {
 	word word
 	from balance.ServerID // also take the key away from this server; 0: from none
 	move bool             // take it away from any server
-	full Full
+	full fullness
 }
 
 // takes reports whether the order may replace the live binding w.
@@ -93,15 +93,18 @@ func (t *Table) get(sec uint32, k Key) word {
 // afterwards: o's; another one, which o may not replace; or 0, for lack of room.
 // A binding to o's server is refreshed and stays confirmed.
 func (t *Table) bind(o *order) word {
-	sec, sh := o.word.used(), t.shard(o.key)
+	sh := t.shard(o.key)
 	if w := sh.get(o.key); w&^confirmedBit == o.word&^confirmedBit && (w.confirmed() || !o.word.confirmed()) {
 		return w // common case: used in this second already
 	}
 	if w := sh.update(t, o); w != 0 {
 		return w
 	}
-	if !t.reserve(sec, o.word.confirmed(), o.full) {
+	if !t.reserve(o) {
 		t.refusals.Add(1)
+		if p := o.full.pressure; p != nil {
+			p.Refusals.Add(1)
+		}
 		return 0
 	}
 	return sh.insert(t, o)
@@ -119,7 +122,10 @@ func (t *Table) touch(sec uint32, k Key, id balance.ServerID) {
 // drop ends the binding of k.
 func (t *Table) drop(k Key) { t.shard(k).drop(t, k) }
 
-func (t *Table) shard(k Key) *shard { return &t.shards[k.lo&uint64(len(t.shards)-1)] }
+func (t *Table) shard(k Key) *shard { return &t.shards[t.home(k)] }
+
+// home returns the index of the shard that k belongs to.
+func (t *Table) home(k Key) int { return int(k.lo & uint64(len(t.shards)-1)) }
 
 // taken counts a slot that is taken with w; freed one that is free again.
 func (t *Table) taken(w word) {

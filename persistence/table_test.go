@@ -449,3 +449,75 @@ func TestFullTableConcurrently(t *testing.T) {
 	}
 	checkCounts(t, table)
 }
+
+// A Ping of 59 minutes keeps its binding in a table that is full all the time: an
+// open request touches it once a minute, so among those that may go it is one of
+// the youngest, however long its timeout.
+func TestBindingInUseIsNotEvicted(t *testing.T) {
+	const capacity, inUse, perSecond = 1000, 50, 2
+	for _, tt := range []struct {
+		name  string
+		young int // bindings besides that are used all the time, too
+	}{{"most-are-older", 0}, {"a-third-is-older", 450}} {
+		t.Run(tt.name, func(t *testing.T) {
+			table := NewTable(TableOptions{PerCore: capacity, Cores: 1})
+			steady := inUse + tt.young
+			for i := range steady {
+				bindAt(table, sec0, i, cas1, true)
+			}
+			lost, next := 0, steady
+			for sec := sec0; sec < sec0+59*60; sec++ {
+				for range perSecond {
+					bindAt(table, sec, next, cas2, true)
+					next++
+				}
+				for i := int(sec % 60); i < steady; i += 60 { // each once a minute
+					if table.touch(sec, keyOf(i), cas1); table.get(sec, keyOf(i)) == 0 {
+						lost++
+						bindAt(table, sec, i, cas1, true)
+					}
+				}
+			}
+			if st := table.Stats(start + 59*60e9); st.Evictions < 59*60*perSecond-2*capacity || st.Bindings != capacity {
+				t.Fatalf("stats = %+v; want it full, and a binding evicted for each new one", st)
+			}
+			if lost > 0 {
+				t.Errorf("%d times a binding in use was evicted", lost)
+			}
+		})
+	}
+}
+
+// What makes room does so near to what needs it. Else, by chance alone, some
+// shards and some parts of them would get ever fuller while the table is full,
+// and with them memory and searches would grow.
+func TestFullTableStaysEven(t *testing.T) {
+	const capacity = shardBindings
+	table := NewTable(TableOptions{PerCore: capacity, Cores: 1})
+	bind := func(from, to int) {
+		for i := from; i < to; i++ {
+			bindAt(table, sec0+uint32(i/20), i, cas1, true)
+		}
+	}
+	// search returns how many slots a search for what is not there looks at, on average.
+	search := func() float64 {
+		looked := 0
+		for i := range 5000 {
+			k := keyOf(-1 - i)
+			slots := table.shard(k).load()
+			end, _ := find(slots, k)
+			looked += (end-home(k, len(slots))+len(slots))%len(slots) + 1
+		}
+		return float64(looked) / 5000
+	}
+	bind(0, capacity+capacity/10)
+	size, length := table.bytes.Load(), search()
+	bind(capacity+capacity/10, 40*capacity)
+	if got := table.bytes.Load(); got != size || got > 40*capacity {
+		t.Errorf("%d octets, %d each, after 40 times the capacity; were %d", got, got/capacity, size)
+	}
+	if got := search(); got > 2*length {
+		t.Errorf("a search in vain looks at %.1f slots; it was %.1f", got, length)
+	}
+	checkCounts(t, table)
+}

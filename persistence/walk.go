@@ -17,8 +17,16 @@ type Walk struct {
 
 	Readings [MaxReadings]Reading // in the order of the steps
 
+	clash    uint8 // see Chain.Clash: number of the cookie of casbah's own; 0: none
+	clashSet bool
+	issued   uint8 // see Chain.Issued, likewise
+	missing  bool
+
 	served balance.ServerID // who serves the request
 	at     uint32           // second of the walk
+	noted  uint32           // second in which the client was counted behind its address; 0: it was not
+	source [16]byte         // the client's address, where clients are counted behind it
+	counts bool             // they are
 }
 
 // Used returns the reading that gave the candidate, or nil.

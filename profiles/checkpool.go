@@ -20,6 +20,7 @@ func (k *checker) servers() {
 		k.named(at(i).key("name"), i, names, func(j int) place { return at(j).key("name") })
 		k.between(at(i).key("weight"), all[i].Weight, 1, mostWeight)
 		k.address(at(i), i, addresses)
+		k.ownID(at(i).key("id"), &all[i])
 		if !slices.ContainsFunc(k.c.Pools, func(p Pool) bool { return slices.Contains(p.Servers, names[i]) }) {
 			k.note(at(i), "no pool has this server")
 		}

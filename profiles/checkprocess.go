@@ -1,9 +1,11 @@
 package profiles
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -17,6 +19,9 @@ const (
 	leastBindings   = 16
 	mostBindings    = 1_000_000
 )
+
+// mostOldSecrets is how many old passphrases there may be.
+const mostOldSecrets = 4
 
 // leastSecret is how short a token or passphrase may be, in octets.
 const leastSecret = 16
@@ -91,5 +96,25 @@ func (k *checker) passphrase() {
 		k.mistake(literal, "at least "+strconv.Itoa(leastSecret)+" characters", c.CookiePassphrase)
 	case k.written(literal):
 		k.note(literal, "everybody who may read this file may make cookies: use cookie_passphrase_file")
+	}
+	k.oldPassphrases(place{}.key("cookie_passphrase_old_files"))
+	k.cookieVersion(place{}.key("cookie_version"), k.c.CookieVersion)
+}
+
+// oldPassphrases reads those that are not used any more but to open what was
+// sealed before.
+func (k *checker) oldPassphrases(p place) {
+	c := &k.c.Site
+	if len(c.CookiePassphraseOldFiles) > mostOldSecrets {
+		k.mistake(p, fmt.Sprintf("at most %d files: every cookie that casbah did not make is tried with each of them", mostOldSecrets),
+			len(c.CookiePassphraseOldFiles))
+		return
+	}
+	for i, file := range c.CookiePassphraseOldFiles {
+		secret := k.secretFile(p.value(i), file)
+		if secret != "" && (secret == c.CookiePassphrase || slices.Contains(c.CookiePassphrasesOld, secret)) {
+			k.mistake(p.value(i), "another passphrase than the current one and the other old ones", words(file+", which has the same"))
+		}
+		c.CookiePassphrasesOld = append(c.CookiePassphrasesOld, secret)
 	}
 }

@@ -114,6 +114,7 @@ func (k *checker) profile(p place, pr *Profile) {
 	k.choose(p.key("reuse"), reuses, pr.Reuse)
 	k.between(p.key("min_body_rate"), pr.MinBodyRate, 0, 1<<20)
 	k.timers(p, pr)
+	k.sharing(p, pr)
 	k.chainOf(p.key("chain"), pr)
 	k.probe(p.key("probe"), pr)
 	if pr.Group != "" && !nameForm.MatchString(pr.Group) {
@@ -230,8 +231,8 @@ func (k *checker) probe(p place, pr *Profile) {
 	if !k.choose(p.key("kind"), probeKinds, pb.Kind) {
 		return
 	}
-	if pb.Kind == "http" && pr.Protocol != "http" {
-		k.mistake(p.key("kind"), "tcp or none, as the profile is of protocol "+pr.Protocol, pb.Kind)
+	if fit := probesFor(pr.Protocol); !slices.Contains(fit, pb.Kind) {
+		k.mistake(p.key("kind"), oneOf(fit)+", as the profile is of protocol "+pr.Protocol, pb.Kind)
 		return
 	}
 	if pb.Kind == "http" {
@@ -241,6 +242,7 @@ func (k *checker) probe(p place, pr *Profile) {
 			k.leftOut(p.key(key), "the probe is of kind "+pb.Kind, key)
 		}
 	}
+	k.account(p, pb)
 	if k.lasts(p.key("interval"), pb.Interval, shortest, time.Hour) &&
 		(pb.Timeout <= 0 || pb.Timeout >= pb.Interval) {
 		at := p.key("timeout")

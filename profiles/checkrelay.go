@@ -46,6 +46,7 @@ func (k *checker) relayed(p, at place, v *VIP, pool *Pool, pr *Profile) {
 	if port == 0 && k.withoutPort(pool) {
 		k.mistake(profilePlace(pr.Name).key("ports"), fmt.Sprintf("at least one port, or the port of pool %q", pool.Name), nothing)
 	}
+	k.accountSafe(pool, pr, port)
 	if n, ok := clearPorts[pr.Name]; ok && k.reaches(pool, port, n) {
 		k.note(at, "profile %s: the servers are reached in clear on port %d, where Exchange refuses a login (SecureLogin) unless the client begins TLS by itself",
 			pr.Name, n)
@@ -85,8 +86,13 @@ func (k *checker) withoutPort(pool *Pool) bool { return k.reaches(pool, 0, 0) }
 // reaches reports whether a server of the pool is reached on port n, where those
 // that name none are reached on port other.
 func (k *checker) reaches(pool *Pool, other, n int) bool {
+	return k.reachesAny(pool, other, func(port int) bool { return port == n })
+}
+
+// reachesAny is reaches for the ports that fit.
+func (k *checker) reachesAny(pool *Pool, other int, fits func(port int) bool) bool {
 	return slices.ContainsFunc(k.c.Servers, func(s Server) bool {
 		_, port := s.HostPort()
-		return slices.Contains(pool.Servers, s.Name) && cmp.Or(port, other) == n
+		return slices.Contains(pool.Servers, s.Name) && fits(cmp.Or(port, other))
 	})
 }

@@ -30,7 +30,7 @@ func (k *checker) served(p place, v *VIP, pool *Pool) {
 			paths[path] = name
 		}
 		k.extendedProtection(at, v, pr, pool)
-		k.steps(at, v, pr)
+		k.steps(at, v, pr, pool)
 	}
 }
 
@@ -68,7 +68,7 @@ func (k *checker) extendedProtection(p place, v *VIP, pr *Profile, pool *Pool) {
 
 // steps checks the chain against the type of the VIP. A step of the site's that
 // cannot be there is a mistake; a shipped one yields no key, which is noted.
-func (k *checker) steps(p place, v *VIP, pr *Profile) {
+func (k *checker) steps(p place, v *VIP, pr *Profile, pool *Pool) {
 	chain := profilePlace(pr.Name).key("chain")
 	for i := range pr.Chain {
 		s := &pr.Chain[i]
@@ -85,6 +85,8 @@ func (k *checker) steps(p place, v *VIP, pr *Profile) {
 			k.note(p, "profile %s: step %s yields no key (%s)", pr.Name, s.By, notInThis)
 		case s.By == byInsertCookie:
 			k.inserted(at, v, pr, s)
+		case s.By == byServerID:
+			k.serverIDs(pool, pr)
 		}
 	}
 }

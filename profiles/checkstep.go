@@ -47,7 +47,7 @@ func (k *checker) step(p place, pr *Profile, i int) {
 	k.choose(by, can, s.By)
 	k.stepKeys(p, s)
 	for _, o := range pr.Chain[:i] {
-		if s.By != byNone && o.By == s.By && (o.Name == s.Name || s.By == byInsertCookie) {
+		if s.By != byNone && o.By == s.By && (o.reads() == s.reads() || s.By == byInsertCookie) {
 			k.mistake(by, "a step that the chain does not have yet", s.By)
 		}
 	}
@@ -55,11 +55,17 @@ func (k *checker) step(p place, pr *Profile, i int) {
 	switch s.By {
 	case byCookie:
 		k.choose(p.key("origin"), cookieOrigins, s.Origin)
-	case bySourceIP:
+		k.companion(p.key("companion"), pr, s)
+	case bySourceIP, bySrcDestIP:
 		k.between(p.key("prefix4"), s.Prefix4, 1, 32)
 		k.between(p.key("prefix6"), s.Prefix6, 1, 128)
 	case byInsertCookie:
 		k.attributes(p, s)
+		k.format(p.key("format"), s)
+	case byServerID:
+		k.choose(p.key("in"), idPlaces, s.In)
+	case byRule:
+		k.expression(p.key("expression"), s)
 	}
 }
 
@@ -89,16 +95,18 @@ func (k *checker) stepName(p place, s *Step) {
 		byCookie:      `the name of a cookie, or "*" for any`,
 		byHeader:      "the name of a header",
 		byURLServerID: `the text before the server's ID in the URL, such as "sid="`,
-		byServerID:    "the name of a query parameter, header or cookie",
+		byServerID:    "the name of a query parameter, header or cookie, of letters, digits, dot, dash or underscore, at most 64",
 	}[s.By]
 	switch {
 	case what != "" && s.Name == "" && !k.written(p):
 		k.mistake(p, what, nothing)
+	case s.By == byInsertCookie && s.Format == formatNetscaler && netscalerForm.MatchString(s.Name): // as the appliances name it
 	case s.By == byInsertCookie && (s.Name != "" || k.written(p)) && !insertedForm.MatchString(s.Name):
 		k.mistake(p, "letters, digits, dash or underscore, at most 64", s.Name)
 	case s.By == byCookie && s.Name == "*" && s.Origin == "client":
 		k.mistake(p, "the name of a cookie where the client makes it", s.Name)
-	case (s.By == byCookie || s.By == byHeader) && !tokenForm.MatchString(s.Name),
+	case s.By == byURLServerID && !idTokenForm.MatchString(s.Name), s.By == byServerID && !idNameForm.MatchString(s.Name),
+		(s.By == byCookie || s.By == byHeader) && !tokenForm.MatchString(s.Name),
 		s.By == byHeader && s.Name == "*":
 		k.mistake(p, what, s.Name)
 	}
@@ -106,9 +114,7 @@ func (k *checker) stepName(p place, s *Step) {
 
 // attributes checks what the inserted cookie tells the client.
 func (k *checker) attributes(p place, s *Step) {
-	if s.CookieVersion != 0 && s.CookieVersion != 1 {
-		k.mistake(p.key("version"), "0 (Expires) or 1 (Max-Age)", s.CookieVersion)
-	}
+	k.cookieVersion(p.key("version"), s.CookieVersion)
 	k.lastsOrOff(p.key("timeout"), s.CookieTimeout, time.Second, 400*24*time.Hour)
 	if s.CookieTimeout%time.Second != 0 && s.CookieTimeout > time.Second {
 		k.mistake(p.key("timeout"), "whole seconds", s.CookieTimeout)

@@ -48,9 +48,31 @@ func (v *VIP) complete(ps map[string]*Profile, rootSet bool) {
 	}
 }
 
+// inherit gives the steps that insert a cookie what the file says of all of them,
+// where they say nothing themselves.
+func (c *Config) inherit(r *report) {
+	for name, pr := range c.Profiles {
+		for i := range pr.Chain {
+			s, p := &pr.Chain[i], profilePlace(name).key("chain").item(i, "")
+			if s.By != byInsertCookie {
+				continue
+			}
+			if !r.written(p.key("version")) {
+				s.CookieVersion = c.CookieVersion
+			}
+			if !r.written(p.key("http_only")) {
+				s.HTTPOnly = c.CookieHTTPOnly
+			}
+		}
+	}
+}
+
 // anchor makes the relative paths of files start at dir.
 func (c *Config) anchor(dir string) {
 	files := []*string{&c.StateDir, &c.Admin.TokenFile, &c.CookiePassphraseFile}
+	for i := range c.CookiePassphraseOldFiles {
+		files = append(files, &c.CookiePassphraseOldFiles[i])
+	}
 	if c.Log.Access != "off" && c.Log.Access != "stderr" {
 		files = append(files, &c.Log.Access)
 	}
@@ -63,6 +85,9 @@ func (c *Config) anchor(dir string) {
 			cert := &c.VIPs[i].Certificates[j]
 			files = append(files, &cert.Cert, &cert.Key)
 		}
+	}
+	for _, pr := range c.Profiles {
+		files = append(files, &pr.Probe.PasswordFile)
 	}
 	for _, f := range files {
 		if *f != "" && !filepath.IsAbs(*f) {

@@ -38,7 +38,7 @@ func defaultEngine() string {
 }
 
 func defaultSite(preset string) Site {
-	return Site{Preset: preset, Profiles: shippedProfiles(preset)}
+	return Site{Preset: preset, CookieHTTPOnly: true, Profiles: shippedProfiles(preset)}
 }
 
 // fresh returns the value that a table of type t starts from.
@@ -57,11 +57,11 @@ func fresh(t reflect.Type) reflect.Value {
 	case *Profile:
 		*into = Profile{
 			ExtendedProtection: "none", HeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute,
-			BindingTimeout: time.Hour, MinBodyRate: 100, Reuse: "never", Fallback: true,
+			BindingTimeout: time.Hour, MinBodyRate: 100, Reuse: "never", Fallback: true, SharedAfter: 8,
 			Probe: fresh(probeType).Interface().(Probe),
 		}
 	case *Step:
-		*into = Step{Prefix4: 32, Prefix6: 64, Path: "/", HTTPOnly: true}
+		*into = Step{In: "query", Prefix4: 32, Prefix6: 64, Path: "/", HTTPOnly: true, Format: "casbah"}
 	case *Probe:
 		*into = Probe{
 			Kind: "http", Method: "GET", Expect: []int{200}, Interval: 5 * time.Second,

@@ -214,6 +214,10 @@ func withExample(key, example string) string {
 			header = "[profile.app]"
 		case tb.key == "profile" && key == "profile.ports":
 			header = "[profile.rpc_client_access]"
+		case tb.key == "profile.probe" && strings.Contains(example, `kind = "pop3"`):
+			header = "[profile.pop3.probe]"
+		case tb.key == "server" && key == "profile.chain.in":
+			lines = append(slices.Clone(lines), `id = "node-1"`)
 		case tb.key == "pool" && table == "pool.tls":
 			lines = append(slices.Clone(lines), `upstream_tls = "on"`)
 		case tb.key == "vip" && (table == "vip.tls" || table == "vip.certificate"):

@@ -33,6 +33,10 @@ func writeFixtures(tb testing.TB, dir string) {
 		"short.token":  []byte("  secret\n"),
 		"large.pem":    make([]byte, mostFile+1),
 		"cookie.words": []byte("correct horse battery staple\n"),
+		"cookie.old":   []byte("wrong horse battery staple\n"),
+		"probe.words":  []byte("Secret 1\r\n"),
+		"two.lines":    []byte("Secret1\r\nDELE 1\r\n"),
+		"empty.words":  []byte("\n"),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			tb.Fatal(err)

@@ -18,14 +18,6 @@ var later = map[reflect.Type]map[string]any{
 		"accept_snat": false,
 		"transparent": false,
 	},
-	profileType: {
-		"shared_after":    nil,
-		"shared_networks": nil,
-		"single_networks": nil,
-	},
-	stepType: {
-		"format": "casbah",
-	},
 }
 
 // choice is a key with a closed list of words.
@@ -49,14 +41,19 @@ var (
 	protections   = choice{now: []string{"none", "allow", "require"}}
 	reuses        = choice{now: []string{"never", "anonymous"}}
 	cookieOrigins = choice{now: []string{"server", "client"}}
+	idPlaces      = choice{now: []string{"query", "header", "cookie"}}
+	cookieFormats = choice{now: []string{formatCasbah, formatNetscaler}}
 	sameSites     = choice{now: []string{"Strict", "Lax", "None"}}
 	probeKinds    = choice{
-		now:   []string{"http", "tcp", "none"},
-		later: []string{"imap", "pop3", "smtp", "epm", "rpc"},
+		now:   []string{"http", "tcp", probePOP3, probeSMTP, "none"},
+		later: []string{probeIMAP, "epm", "rpc"},
 	}
 	methods = choice{
-		now:   []string{bySourceIP, byCookie, byInsertCookie, byHeader, byNone},
-		later: []string{byMailbox, bySSLID, byURLServerID, byServerID, byRule, byDestIP, bySrcDestIP, byRPCConn, byRPCAssoc},
+		now: []string{
+			bySourceIP, byCookie, byInsertCookie, byHeader, byMailbox, byURLServerID, byServerID, byRule,
+			byDestIP, bySrcDestIP, byNone,
+		},
+		later: []string{bySSLID, byRPCConn, byRPCAssoc},
 	}
 )
 

@@ -36,6 +36,7 @@ func Parse(name string, data []byte) (*Config, Notes, error) {
 	c.Path = name
 	c.complete(r)
 	check(r, c)
+	c.inherit(r)
 	r.notes.sort()
 	if len(r.mistakes) > 0 {
 		r.mistakes.sort()

@@ -59,7 +59,9 @@ func TestLoadDesignExample(t *testing.T) {
 	}
 	want := Default()
 	want.Path = path
-	want.Servers = []Server{{"cas1", "192.0.2.11", 100}, {"cas2", "192.0.2.12", 100}}
+	want.Servers = []Server{
+		{Name: "cas1", Address: "192.0.2.11", Weight: 100}, {Name: "cas2", Address: "192.0.2.12", Weight: 100},
+	}
 	want.Pools = []Pool{{
 		Name: "cas", Servers: []string{"cas1", "cas2"}, Algorithm: "least_conn", SlowStart: time.Minute,
 		ConnectTimeout: 5 * time.Second, UpstreamTLS: "off", TLS: PoolTLS{Verify: true, MinVersion: "1.2"},
@@ -197,14 +199,68 @@ func TestInsertedCookieLimits(t *testing.T) {
 	}
 }
 
+// S52 S107: one key for all cookies that casbah inserts, those of shipped chains
+// too; what a step says of itself goes before.
+func TestInsertedCookiesOfTheWholeSite(t *testing.T) {
+	c, _ := parsed(t, "cookie_version = 1\ncookie_http_only = false\n"+site+`
+[profile.ecp]
+chain = [{ by = "insert_cookie", version = 0, http_only = true }]
+[profile.new]
+protocol = "http"
+paths = ["/new"]
+chain = [{ by = "insert_cookie", version = 0 }]
+`)
+	for name, want := range map[string]Step{
+		"owa": {CookieVersion: 1, HTTPOnly: false}, "ecp": {CookieVersion: 0, HTTPOnly: true}, "new": {CookieVersion: 0, HTTPOnly: false},
+	} {
+		chain := c.Profiles[name].Chain
+		if got := chain[len(chain)-1]; got.By != byInsertCookie || got.CookieVersion != want.CookieVersion || got.HTTPOnly != want.HTTPOnly {
+			t.Errorf("%s ends with %+v; want version %d, http_only %v", name, got, want.CookieVersion, want.HTTPOnly)
+		}
+	}
+}
+
+// S47: the name of a cookie of format netscaler derives from that of its VIP alone,
+// as the appliances have it: theirs reads lb_test where it is NSC_mc_uftu.
+func TestNetscalerName(t *testing.T) {
+	for vip, want := range map[string]string{
+		"lb_test": "NSC_mc_uftu", "mail": "NSC_nbjm", "Zürich": "NSC_A\xc3\xbcsjdi", "ZZ.zz-09": "NSC_AA.aa-09", "m": "NSC_n",
+	} {
+		for _, p := range []*Profile{{Name: "owa", Group: "web"}, {Name: "eas"}} {
+			if got := InsertedName(&VIP{Name: vip}, p, &Step{By: byInsertCookie, Format: formatNetscaler}); got != want {
+				t.Errorf("InsertedName(%s) = %s; want %s", vip, got, want)
+			}
+		}
+	}
+}
+
+// No two cookies of casbah's own have one name by accident.
+func TestCompanionNames(t *testing.T) {
+	v, owa := &VIP{Name: "a", Pool: "p"}, &Profile{Name: "owa", Group: "web"}
+	ecp, eas := &Profile{Name: "ecp", Group: "web"}, &Profile{Name: "eas"}
+	if a, b := CompanionName(v, owa, "x"), CompanionName(v, ecp, "x"); a != b {
+		t.Errorf("names %s and %s in one group; want one", a, b)
+	}
+	names := map[string]bool{
+		CompanionName(v, owa, "x"): true, CompanionName(v, owa, "y"): true, CompanionName(v, eas, "x"): true, CookieName(Scope(v, owa)): true,
+	}
+	if len(names) != 4 {
+		t.Errorf("names %v; want four", names)
+	}
+}
+
 func TestSecrets(t *testing.T) {
 	c, _ := parsed(t, `cookie_passphrase_file = "cookie.words"
+cookie_passphrase_old_files = ["cookie.old"]
 [admin]
 listen = "[::]:8404"
 token_file = "admin.token"
 `+site)
 	if got := c.CookiePassphrase.Reveal(); got != "correct horse battery staple" {
 		t.Errorf("passphrase %q", got)
+	}
+	if got := c.CookiePassphrasesOld; len(got) != 1 || got[0].Reveal() != "wrong horse battery staple" {
+		t.Errorf("%d old passphrases; want that of the file", len(got))
 	}
 	if got := c.Admin.Token.Reveal(); got != "0123456789abcdef0123456789abcdef" {
 		t.Errorf("token %q", got)

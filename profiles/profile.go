@@ -1,6 +1,9 @@
 package profiles
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Profile is the named rules of one Exchange protocol.
 type Profile struct {
@@ -53,18 +56,31 @@ type Profile struct {
 	StrictOrder bool `toml:"strict_order"`
 	// Fallback says whether a client whose server is down is sent to another;
 	// otherwise it gets 502.
-	Fallback bool   `toml:"fallback"`
-	Chain    []Step `toml:"chain"`
-	Probe    Probe  `toml:"probe"`
+	Fallback bool `toml:"fallback"`
+	// SharedAfter is from how many clients on a source address is shared, so that
+	// it no longer decides for clients who can be told apart; 0: never.
+	SharedAfter int `toml:"shared_after"`
+	// SharedNetworks are addresses that are always shared, SingleNetworks such as
+	// never are. Of networks that hold an address the smallest counts.
+	SharedNetworks []netip.Prefix `toml:"shared_networks"`
+	SingleNetworks []netip.Prefix `toml:"single_networks"`
+
+	Chain []Step `toml:"chain"`
+	Probe Probe  `toml:"probe"`
 }
 
 // Step is one persistence method of a chain.
 type Step struct {
 	// By is the method, such as source_ip, cookie, insert_cookie, header or none.
 	By string `toml:"by"`
-	// Name of the cookie or header. For insert_cookie empty is CASBAH_ and four
-	// letters, see CookieName.
+	// Name of the cookie, header or parameter. For insert_cookie empty is CASBAH_
+	// and four letters, see CookieName. For url_server_id it is what stands before
+	// the ID, such as "sid=".
 	Name string `toml:"name"`
+	// In says where a server_id stands: query, header or cookie.
+	In string `toml:"in"`
+	// Expression of a rule: its value is the key.
+	Expression string `toml:"expression"`
 	// Origin of a cookie: server (learned from Set-Cookie) or client (made by
 	// the client, binds on the request).
 	Origin string `toml:"origin"`
@@ -85,12 +101,18 @@ type Step struct {
 	HTTPOnly bool `toml:"http_only"`
 	// SameSite attribute: Strict, Lax or None; empty: not written.
 	SameSite string `toml:"same_site"`
+	// Format of the inserted cookie: casbah (sealed) or netscaler (the server's
+	// address and port in hexadecimal).
+	Format string `toml:"format"`
+	// Companion says that casbah adds a cookie of its own to one that the server
+	// sets, and knows the server by it without the table.
+	Companion bool `toml:"companion"`
 }
 
 // Probe is the question that tells whether a service is up.
 type Probe struct {
-	// Kind is http, tcp or none; shipped TCP profiles also have imap, pop3,
-	// smtp, epm and rpc.
+	// Kind is http, tcp, pop3, smtp or none; shipped TCP profiles also have imap,
+	// epm and rpc.
 	Kind string `toml:"kind"`
 	// Method, Path and Host are of an http probe's request. An empty Host is
 	// the first of the VIP's hosts, or else the server's address.
@@ -99,6 +121,12 @@ type Probe struct {
 	Host   string `toml:"host"`
 	// Expect are the status codes of an http probe that mean up.
 	Expect []int `toml:"expect"`
+	// User is the account that the probe of a mail protocol logs in with; empty: it
+	// does not.
+	User string `toml:"user"`
+	// PasswordFile is the file that Password was read from.
+	PasswordFile string `toml:"password_file"`
+	Password     Secret `toml:"-"`
 	// Interval is the time from the start of one probe to the next.
 	Interval time.Duration `toml:"interval"`
 	// Timeout bounds one probe; less than Interval.

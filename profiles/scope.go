@@ -35,8 +35,34 @@ func CookieName(scope string) string {
 // InsertedName returns the name of the cookie that step s of profile p inserts
 // on VIP v.
 func InsertedName(v *VIP, p *Profile, s *Step) string {
-	if s.Name != "" {
+	switch {
+	case s.Name != "":
 		return s.Name
+	case s.Format == formatNetscaler:
+		return netscalerName(v.Name)
+	default:
+		return CookieName(Scope(v, p))
 	}
-	return CookieName(Scope(v, p))
+}
+
+// CompanionName returns the name of the companion of the application's cookie of
+// that name, as profile p has it on VIP v.
+func CompanionName(v *VIP, p *Profile, cookie string) string {
+	return CookieName(Scope(v, p) + " companion of " + cookie)
+}
+
+// netscalerName returns the name that the appliances give to the cookie of a
+// virtual server: NSC_ and its name, each letter replaced by the one behind it in
+// the alphabet.
+func netscalerName(vip string) string {
+	name := []byte("NSC_" + vip)
+	for i := len("NSC_"); i < len(name); i++ {
+		switch c := name[i]; {
+		case c == 'z' || c == 'Z':
+			name[i] -= 'z' - 'a'
+		case 'a' <= c && c < 'z' || 'A' <= c && c < 'Z':
+			name[i]++
+		}
+	}
+	return string(name)
 }

@@ -13,11 +13,20 @@ type Site struct {
 	// one is generated and kept in the state directory.
 	CookiePassphrase Secret `toml:"cookie_passphrase"`
 	// CookiePassphraseFile is the file that CookiePassphrase was read from.
-	CookiePassphraseFile string              `toml:"cookie_passphrase_file"`
-	Servers              []Server            `toml:"server"`
-	Pools                []Pool              `toml:"pool"`
-	VIPs                 []VIP               `toml:"vip"`
-	Profiles             map[string]*Profile `toml:"profile"` // all that ship and all that the site adds
+	CookiePassphraseFile string `toml:"cookie_passphrase_file"`
+	// CookiePassphraseOldFiles are files with passphrases of before: cookies sealed
+	// under them are read, and issued anew under the current one.
+	CookiePassphraseOldFiles []string `toml:"cookie_passphrase_old_files"`
+	// CookiePassphrasesOld are what was read from those files.
+	CookiePassphrasesOld []Secret `toml:"-"`
+	// CookieVersion is that of every insert_cookie step that sets none.
+	CookieVersion int `toml:"cookie_version"`
+	// CookieHTTPOnly is that of every insert_cookie step that sets none.
+	CookieHTTPOnly bool                `toml:"cookie_http_only"`
+	Servers        []Server            `toml:"server"`
+	Pools          []Pool              `toml:"pool"`
+	VIPs           []VIP               `toml:"vip"`
+	Profiles       map[string]*Profile `toml:"profile"` // all that ship and all that the site adds
 }
 
 // Server is one client access server.
@@ -29,6 +38,8 @@ type Server struct {
 	Address string `toml:"address"`
 	// Weight is the server's share of new clients, against the other weights.
 	Weight int `toml:"weight"`
+	// ID is what server_id steps know the server by; empty: nothing.
+	ID string `toml:"id"`
 }
 
 // Pool is an array of servers.

@@ -66,13 +66,17 @@ func stepsFor(t string) []string {
 	return all
 }
 
+// reads returns what tells apart two steps of one method.
+func (s *Step) reads() [3]string { return [...]string{s.Name, s.In, s.Expression} }
+
 // stepKeys names the keys that mean something for a method, beside by.
 var stepKeys = map[string][]string{
 	bySourceIP:     {"prefix4", "prefix6"},
 	bySrcDestIP:    {"prefix4", "prefix6"},
-	byCookie:       {"name", "origin"},
+	byCookie:       {"name", "origin", "companion"},
 	byInsertCookie: {"name", "version", "timeout", "domain", "path", "secure", "http_only", "same_site", "format"},
 	byHeader:       {"name"},
 	byURLServerID:  {"name"},
-	byServerID:     {"name"},
+	byServerID:     {"name", "in"},
+	byRule:         {"expression"},
 }

@@ -33,13 +33,16 @@ type Decision struct {
 	eligible balance.Eligible
 	usable   balance.Eligible
 	tried    balance.Eligible // candidates that could not be reached for this request
+	loss     Loss             // why the client's server does not serve it
+	lossAt   int8             // index of the reading that is bound to it
 	aside    bool             // served away from the group's server, without binding
 	pinned   bool             // the connection decided, by Stay
 	open     bool             // counted by Commit
 }
 
 // Decide chooses a server for r. It reads tables and states and changes none of
-// them, so that an explanation and a request come to the same answer.
+// them, so that an explanation and a request come to the same answer; only the
+// turn of an algorithm moves, see Explain.
 func (p *Profile) Decide(now int64, r *Request, d *Decision) {
 	p.walk(now, r, d)
 	switch {
@@ -53,10 +56,10 @@ func (p *Profile) Decide(now int64, r *Request, d *Decision) {
 		}
 		// A follower that is down alone on the group's server is served
 		// elsewhere; the binding of the group stays.
-		d.aside = true
+		d.aside, d.loss = true, d.lossHere(d.Walk.Server)
 		fallthrough
 	default:
-		d.chosen = p.Algorithm.Pick(p.Candidates, d.among(), sourceHash(r))
+		d.chosen = p.Algorithm.Pick(p.Candidates, d.among(), d.hash(now, r))
 	}
 	if d.chosen < 0 {
 		d.Outcome = NoServer
@@ -110,6 +113,10 @@ func (p *Profile) walk(now int64, r *Request, d *Decision) {
 	d.eligible = p.eligible() &^ d.tried
 	d.usable = d.eligible | p.draining()&^d.tried
 	p.Chain.Walk(now, r, d, &d.Walk)
+	d.loss = NoLoss
+	if d.Walk.Held || d.Walk.Why == persistence.Rebound {
+		d.lose()
+	}
 }
 
 // Standing tells the chain what a server is worth to the group; see persistence.Standings.
@@ -223,19 +230,33 @@ func (d *Decision) Step() string {
 	return d.Profile.Chain.StepName(d.Walk.By)
 }
 
-// Why says in one word how the decision came about.
+// Why says in one word how the decision came about; of a rebind, also why.
 func (d *Decision) Why() string {
 	switch {
 	case d.pinned:
 		return "pinned"
 	case d.aside:
 		return "aside"
+	case d.Walk.Why == persistence.Rebound:
+		return rebounds[d.loss]
 	default:
 		return d.Walk.Why.String()
 	}
 }
 
 func (d *Decision) service() *balance.Service { return d.Profile.Candidates[d.chosen].Service }
+
+// hash is what source_hash goes by: the client's address; where that is shared,
+// and set aside, who the client is, or else the moment.
+func (d *Decision) hash(now int64, r *Request) uint64 {
+	if d.Walk.Why != persistence.Spread {
+		return sourceHash(r)
+	}
+	if id, ok := d.Profile.Chain.ClientHash(&d.Walk); ok {
+		return id
+	}
+	return sourceHash(r) ^ uint64(now)*0x9e3779b97f4a7c15
+}
 
 // sourceHash is FNV-1a over the client's address: the same in every process, so
 // that source_hash keeps its clients over a restart.

@@ -26,6 +26,8 @@ type Profile struct {
 	Algorithm  balance.Algorithm
 	PanicBelow int // percent of services up below which all not in maintenance are used; 0: off
 
+	Names *Names // for explanations; nil: none is made
+
 	// Lead is the profile whose health says whether a server is usable for the
 	// persistence group; nil where the profile leads itself.
 	Lead *Profile

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"casbah/persistence"
 )
 
 // End says how a request or a relayed connection ended; a closed list.
@@ -32,38 +34,44 @@ func (e End) String() string {
 // connection. Its slices are valid during the call that hands it over. It holds
 // no secret: no query, no header value, no user.
 type Record struct {
-	VIP      string
-	Profile  string // empty if none was found
-	Client   netip.AddrPort
-	Source   netip.Addr // the client that a trusted proxy names; the client's own address otherwise
-	Server   string     // empty if none was chosen
-	Relayed  bool       // a connection that was relayed: Method, Host, Path, Status and First say nothing
-	Method   []byte
-	Host     []byte
-	Path     []byte // without the query
-	Step     string // the chain step that decided; empty: the algorithm
-	Why      string // the decision in one word
-	Status   int    // 0: no response
-	In, Out  int64  // octets of the request from the client, of the response to it
-	Begin    int64  // first octet of the head, or opening of the connection, Unix nanoseconds
-	First    int64  // first octet of the response; 0 without
-	Finish   int64
-	End      End
-	Pinned   bool // the upstream connection carries an identity
-	Attempts int  // connections tried
+	VIP        string
+	Profile    string // empty if none was found
+	Client     netip.AddrPort
+	Source     netip.Addr // the client that a trusted proxy names; the client's own address otherwise
+	Server     string     // empty if none was chosen
+	Relayed    bool       // a connection that was relayed: Method, Host, Path, Status and First say nothing
+	Method     []byte
+	Host       []byte
+	Path       []byte // without the query
+	Step       string // the chain step that decided; empty: the algorithm
+	Why        string // the decision in one word
+	Status     int    // 0: no response
+	In, Out    int64  // octets of the request from the client, of the response to it
+	Begin      int64  // first octet of the head, or opening of the connection, Unix nanoseconds
+	First      int64  // first octet of the response; 0 without
+	Finish     int64
+	End        End
+	Pinned     bool   // the upstream connection carries an identity
+	Clash      string // name of a cookie of casbah's own that somebody else makes too; empty: none was seen
+	ClashSet   bool   // the server made it; else the client brought what casbah did not make
+	Cookieless bool   // casbah gave its cookie again, as the client connection does not bring the one of before
+	Attempts   int    // connections tried
 }
 
 // Counters are the figures of one VIP. They outlive reloads.
 type Counters struct {
-	Conns    atomic.Int64  // client connections open now
-	Accepted atomic.Uint64 // client connections since start
-	Requests atomic.Uint64
-	Status   [6]atomic.Uint64 // by the hundreds of the status; 0: no response
-	Ends     [ends]atomic.Uint64
-	In, Out  atomic.Uint64 // octets from and to clients
-	Refused  [causes]atomic.Uint64
-	Pins     atomic.Uint64 // upstream connections that were pinned
-	Unlogged atomic.Uint64 // access records dropped because the log was too slow
+	Conns      atomic.Int64  // client connections open now
+	Accepted   atomic.Uint64 // client connections since start
+	Requests   atomic.Uint64
+	Status     [6]atomic.Uint64 // by the hundreds of the status; 0: no response
+	Ends       [ends]atomic.Uint64
+	In, Out    atomic.Uint64 // octets from and to clients
+	Refused    [causes]atomic.Uint64
+	Pins       atomic.Uint64        // upstream connections that were pinned
+	Unlogged   atomic.Uint64        // access records dropped because the log was too slow
+	Table      persistence.Pressure // what its bindings met where the table had no room
+	Clashes    Clashes
+	Cookieless atomic.Uint64 // client connections that do not bring the cookie that casbah gave them
 }
 
 // Cause is why casbah refused a connection or answered a request by itself.
@@ -102,16 +110,27 @@ func (c Cause) String() string {
 	}[c]
 }
 
-// Count adds a finished request to the counters and hands its record to the log.
-func (v *VIP) Count(r *Record) {
+// Count adds a finished request to the counters.
+func (v *VIP) Count(status int, end End, in, out int64) {
 	c := v.Counters
 	c.Requests.Add(1)
-	if s := r.Status / 100; s < len(c.Status) {
+	if s := status / 100; s < len(c.Status) {
 		c.Status[s].Add(1)
 	}
-	c.Ends[r.End].Add(1)
-	c.In.Add(uint64(r.In))
-	c.Out.Add(uint64(r.Out))
+	c.Ends[end].Add(1)
+	c.In.Add(uint64(in))
+	c.Out.Add(uint64(out))
+}
+
+// Tell hands the record of a finished request to the log, and tells of a clash
+// of cookies.
+func (v *VIP) Tell(r *Record) {
+	if r.Clash != "" {
+		v.Counters.Clashes.count(r)
+		if v.Clashed != nil {
+			v.Clashed(r)
+		}
+	}
 	if v.Log != nil {
 		v.Log(r)
 	}

@@ -24,8 +24,10 @@ type VIP struct {
 	HeaderTimeout time.Duration // from the first octet of a request head to its last
 	IdleTimeout   time.Duration // between requests of one connection
 
-	Counters *Counters
-	Log      func(*Record) // takes the access record of a request; nil: no log. It does not block or keep the record.
+	Counters  *Counters
+	Clashed   func(*Record) // is told of requests with a cookie clash; nil: nobody is. It does not block or keep the record.
+	Decisions *Decisions    // keeps what was decided; nil: nothing does
+	Log       func(*Record) // takes the access record of a request; nil: no log. It does not block or keep the record.
 }
 
 // Current is where the connections of one VIP find the snapshot in force.

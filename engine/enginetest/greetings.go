@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -23,6 +24,7 @@ func greetings() []behaviour {
 		{"greet-set-proxy-from", setProxyFrom, alone},
 		{"greet-by-octets", greetByOctets, alone},
 		{"greet-broken", greetBroken, alone},
+		{"greet-resumes", resumes, alone},
 	}
 }
 
@@ -32,6 +34,13 @@ const (
 	proxyV1    = "PROXY TCP4 192.0.2.7 192.0.2.10 4711 80\r\n"
 	proxyLocal = "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
 )
+
+// longV1 returns a header of version 1 with that many octets, which names no
+// addresses.
+func longV1(n int) string {
+	const unknown = "PROXY UNKNOWN "
+	return unknown + strings.Repeat("f", n-len(unknown)-2) + "\r\n"
+}
 
 // headerV2 returns a header of version 2 as it goes over the wire.
 func headerV2(t *trial, c engine.Conn, tlvs ...proxyproto.TLV) string {
@@ -66,6 +75,9 @@ func proxyRules(t *trial) {
 		{"v2-ipv6", fromLoopback, headerV2(t, v6) + "hello", "hello", v6},
 		{"v2-long", fromLoopback, headerV2(t, proxiedConn, long) + "hello", "hello", proxiedConn},
 		{"v2-local", fromLoopback, proxyLocal + "hello", "hello", engine.Conn{}},
+		{"v1-longest", fromLoopback, longV1(107) + "hello", "hello", engine.Conn{}},
+		{"v1-too-long", fromLoopback, longV1(108) + "hello", "", engine.Conn{}},
+		{"v1-endless", fromLoopback, longV1(1000)[:900], "", engine.Conn{}},
 		{"none", fromLoopback, "hello, no header", "", engine.Conn{}},
 		{"broken", fromLoopback, "PROXY TCP4 elsewhere\r\nhello", "", engine.Conn{}},
 		{"not-listed", others, proxyV1 + "hello", proxyV1 + "hello", engine.Conn{}},
@@ -173,17 +185,26 @@ func (d *dribbler) Write(p []byte) (int, error) {
 }
 
 // greetByOctets reads a header and a handshake that come octet by octet, and
-// records after that. A header of version 1 may be refused then: the protocol
-// has it sent at once (Section 2.1).
+// records after that. Version 1 has its header sent at once (Section 2.1), which
+// a path with small segments does not keep.
 func greetByOctets(t *trial) {
-	for _, m := range []mode{plain, overTLS} {
-		t.run(m.name, func(t *trial) {
+	for _, tt := range []struct {
+		name, header string
+		m            mode
+	}{
+		{"plain", headerV2(t, proxiedConn), plain},
+		{"tls", headerV2(t, proxiedConn), overTLS},
+		{"v1-plain", proxyV1, plain},
+		{"v1-tls", proxyV1, overTLS},
+	} {
+		t.run(tt.name, func(t *trial) {
+			m := tt.m
 			infos := make(chan engine.Conn, 1)
 			ln := m.listener(told(infos))
 			ln.ProxyFrom = fromLoopback
 			s := t.start(engine.Config{}, ln)
 			nc := net.Conn(&dribbler{Dial(t, s.at)})
-			Send(t, nc, headerV2(t, proxiedConn))
+			Send(t, nc, tt.header)
 			if m.secure {
 				cfg := ClientTLS()
 				cfg.CurvePreferences = []tls.CurveID{tls.X25519} // fewer octets

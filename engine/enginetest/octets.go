@@ -21,6 +21,7 @@ func octets() []behaviour {
 		{"octets-greeting", greeting, alone},
 		{"octets-relay", relayed, alone},
 		{"octets-again", offeredAgain, alone},
+		{"octets-unread-part-of-record", unreadAndPart, alone},
 		{"octets-bounded", offersBounded, together},
 		{"octets-slow-reader", slowReader, alone},
 		{"octets-order", sendOrder, alone},

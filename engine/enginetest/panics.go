@@ -1,7 +1,9 @@
 package enginetest
 
 import (
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -18,6 +20,7 @@ func panics() []behaviour {
 		{"panic-of-core", panicOfCore, alone},
 		{"panic-in-new", panicInNew, alone},
 		{"panic-untold", panicUntold, alone},
+		{"panic-in-callback", panicInCallback, alone},
 	}
 }
 
@@ -165,4 +168,65 @@ func panicUntold(t *trial) {
 		isReset(t, sock.Addr())
 	}
 	Becomes(t, "Panics()", func() int { return int(e.Panics()) }, 2)
+}
+
+// inCallback is where panicInCallback's callbacks panic.
+func inCallback() { panic("callback") }
+
+// panicInCallback ends a connection whose TLS has a callback that panics, and no
+// other, and tells the stack on which it was: of the handshake with a client, and
+// of that with a server.
+func panicInCallback(t *trial) {
+	failing := overTLS.listener(Echo)
+	failing.TLS.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if hello.ServerName == "" {
+			inCallback()
+		}
+		return nil, nil
+	}
+	up := Upstream(t, true, Discard)
+	up.TLS.VerifyConnection = func(tls.ConnectionState) error { inCallback(); return nil }
+	for name, ln := range map[string]*engine.Listener{
+		"client": failing,
+		"server": {New: func(engine.Conn) engine.Core {
+			return &Toy{OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
+				if string(p) == "x" {
+					d.Send(l, p)
+				} else {
+					d.Dial(up, false)
+				}
+				return len(p)
+			}}
+		}},
+	} {
+		t.run(name, func(t *trial) {
+			type fault struct{ where, value, stack string }
+			told := make(chan fault, 1)
+			s := t.start(engine.Config{OnPanic: func(where string, value any, stack []byte) {
+				told <- fault{where, fmt.Sprint(value), string(stack)}
+			}}, ln)
+			m := mode{secure: ln.TLS != nil}
+			other := comesIn(t, m, s)
+			nc := client(Dial(t, s.at))
+			if m.secure {
+				cfg := ClientTLS()
+				cfg.ServerName, cfg.InsecureSkipVerify = "", true
+				nc = tls.Client(nc, cfg)
+			}
+			_, _ = nc.Write([]byte("dial"))
+			if _, err := io.Copy(io.Discard, nc); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("read %v; want a reset", err)
+			}
+			got := Receive(t, told, "panic")
+			if !strings.Contains(got.where, "panics.go:") || got.value != "callback" || !strings.Contains(got.stack, "enginetest.inCallback") {
+				t.Errorf("told of %q at %s:\n%s\nwant %q at panics.go, with the stack to inCallback", got.value, got.where, got.stack, "callback")
+			}
+			Becomes(t, "Open()", s.Open, 1)
+			Send(t, other, "x")
+			Expect(t, other, "x")
+			if s.Panics() != 1 {
+				t.Errorf("Panics() = %d; want 1", s.Panics())
+			}
+		})
+	}
 }

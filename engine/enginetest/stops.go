@@ -24,6 +24,7 @@ func stops() []behaviour {
 		{"stop-kill-last-words", lastWords, alone},
 		{"stop-wait", waitEnds, alone},
 		{"stop-close", closeIdle, alone},
+		{"stop-close-waits", closeWaits, alone},
 	}
 }
 
@@ -329,4 +330,30 @@ func closeIdle(t *trial) {
 		}
 		stop(t, e)
 	}
+}
+
+// closeWaits does not return from Close while a connection is open.
+func closeWaits(t *trial) {
+	t.inModes(func(t *trial, m mode) {
+		s := t.start(engine.Config{}, m.listener(Echo))
+		in := comesIn(t, m, s)
+		s.socket.Close()
+		closed := make(chan int, 1)
+		go func() {
+			s.Close()
+			closed <- s.Open()
+		}()
+		for range 10 {
+			Send(t, in, "y")
+			Expect(t, in, "y")
+			time.Sleep(time.Millisecond)
+			if len(closed) > 0 {
+				t.Fatal("Close returned while a connection was open")
+			}
+		}
+		_ = in.Close()
+		if open := Receive(t, closed, "end of Close"); open != 0 {
+			t.Errorf("%d connections are open behind Close; want none", open)
+		}
+	})
 }

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"casbah/engine"
+	"casbah/engine/bounds"
 	"casbah/engine/enginetest"
 )
 
-// TestFlushIsBounded gives a peer that does not read flushTime.
+// TestFlushIsBounded gives a peer that does not read bounds.FlushTime.
 func TestFlushIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
@@ -21,8 +22,8 @@ func TestFlushIsBounded(t *testing.T) {
 		enginetest.Send(t, a, "x")
 		began := time.Now()
 		finish(t, e)
-		if took := time.Since(began); took != flushTime {
-			t.Errorf("the leg was closed after %v; want %v", took, flushTime)
+		if took := time.Since(began); took != bounds.FlushTime {
+			t.Errorf("the leg was closed after %v; want %v", took, bounds.FlushTime)
 		}
 		_ = a.Close()
 	})
@@ -33,8 +34,8 @@ type halfPipe struct{ net.Conn }
 
 func (halfPipe) CloseWrite() error { return nil }
 
-// TestLingerIsBounded gives a peer that has got everything lingerTime to close,
-// or lingerOctets.
+// TestLingerIsBounded gives a peer that has got everything bounds.LingerTime to close,
+// or bounds.LingerOctets.
 func TestLingerIsBounded(t *testing.T) {
 	for _, flood := range []bool{false, true} {
 		name := map[bool]string{false: "silent", true: "flood"}[flood]
@@ -46,7 +47,7 @@ func TestLingerIsBounded(t *testing.T) {
 				enginetest.Send(t, a, "x")
 				enginetest.Expect(t, a, "bye")
 				began := time.Now()
-				want, sent := lingerTime, 0
+				want, sent := bounds.LingerTime, 0
 				for err := error(nil); flood && err == nil; {
 					want = 0
 					n := 0
@@ -54,7 +55,7 @@ func TestLingerIsBounded(t *testing.T) {
 					sent += n
 				}
 				finish(t, e)
-				if took := time.Since(began); took != want || flood && sent != lingerOctets {
+				if took := time.Since(began); took != want || flood && sent != bounds.LingerOctets {
 					t.Errorf("the leg lingered for %v and %d octets; want %v", took, sent, want)
 				}
 				_ = a.Close()

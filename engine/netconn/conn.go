@@ -65,8 +65,9 @@ func addrPort(a net.Addr) netip.AddrPort {
 // reader of the client.
 func (c *conn) serve() {
 	l := c.client
-	if reason := c.greet(l.wire); reason != 0 {
-		c.decline(l, reason)
+	reason, panicked := c.tryGreet(l.wire)
+	if panicked || reason != 0 {
+		c.decline(l, reason, panicked)
 		return
 	}
 	c.mu.Lock()
@@ -74,6 +75,17 @@ func (c *conn) serve() {
 	c.begin()
 	c.leave()
 	l.readLoop(&c.engine.hangups)
+}
+
+// tryGreet is greet, of which the callbacks of TLS may panic.
+func (c *conn) tryGreet(w *wire) (reason engine.Reason, panicked bool) {
+	defer func() {
+		if value := recover(); value != nil {
+			panicked = true
+			c.engine.faults.Note(value, c.engine.cfg.OnPanic)
+		}
+	}()
+	return c.greet(w), false
 }
 
 // begin makes the core. Its first tick lets it set a deadline for a client that
@@ -86,22 +98,27 @@ func (c *conn) begin() {
 	}
 }
 
-// decline ends a connection that got no core.
-func (c *conn) decline(l *leg, reason engine.Reason) {
+// decline ends a connection that got no core, by a reset if it panicked.
+func (c *conn) decline(l *leg, reason engine.Reason, panicked bool) {
 	c.mu.Lock()
 	polite := reason == engine.SourceFull && !l.shut
 	if !l.gone { // else by Kill
 		c.detach(l)
 	}
 	l.reading = false
-	if polite {
+	switch {
+	case panicked:
+		c.abort(l)
+	case polite:
 		l.shut = true // the refusal closes it
 	}
 	c.release(l)
 	c.unlock()
-	if polite {
+	switch {
+	case panicked:
+	case polite:
 		c.engine.refuse(l.wire.sock.Conn, c.ln, reason)
-	} else {
+	default:
 		c.ln.Refused(reason)
 	}
 }
@@ -176,6 +193,11 @@ func (c *conn) rescue() {
 		return
 	}
 	c.engine.faults.Note(value, c.engine.cfg.OnPanic)
+	c.ruin()
+}
+
+// ruin ends the connection after a panic.
+func (c *conn) ruin() {
 	c.core = nil
 	c.due, c.parks = false, false
 	c.resetAll()

@@ -6,16 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
 
 	"casbah/balance"
+	"casbah/engine/bounds"
 )
-
-// connectTime is for endpoints that set none.
-const connectTime = 10 * time.Second
 
 // errUnresolved answers the Dial of an endpoint whose name has no address yet.
 var errUnresolved = errors.New("netconn: dial: the server's name is not resolved")
+
+// errFault ends the dial, and the connection, whose TLS had a callback that panicked.
+var errFault = errors.New("netconn: dial: a callback of TLS panicked")
 
 // startDial begins the dial of l, and the goroutine that is its reader later.
 func (c *conn) startDial(l *leg) {
@@ -28,11 +28,11 @@ func (c *conn) startDial(l *leg) {
 	}
 	wait := e.ConnectTimeout
 	if wait <= 0 {
-		wait = connectTime
+		wait = bounds.ConnectTime
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	l.dial, l.cancel = dialling, cancel
-	go c.runDial(ctx, l)
+	c.engine.running.Go(func() { c.runDial(ctx, l) })
 }
 
 // cancelDial ends a dial that the core has lost interest in.
@@ -50,6 +50,8 @@ func (c *conn) runDial(ctx context.Context, l *leg) {
 	c.now = c.engine.clock()
 	l.wire = w
 	switch {
+	case errors.Is(err, errFault):
+		c.ruin()
 	case l.gone: // closed while it was dialled
 		l.shutdown()
 	case err != nil:
@@ -96,9 +98,20 @@ func (e *Engine) connect(ctx context.Context, to *balance.Endpoint) (*wire, erro
 		return w, nil
 	}
 	w.secure(tls.Client, to.TLS)
-	if err := w.tls.HandshakeContext(ctx); err != nil {
+	if err := e.shake(ctx, w); err != nil {
 		_ = nc.Close()
 		return nil, fmt.Errorf("tls: %w", err)
 	}
 	return w, nil
+}
+
+// shake runs the handshake towards a server.
+func (e *Engine) shake(ctx context.Context, w *wire) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			e.faults.Note(value, e.cfg.OnPanic)
+			err = errFault
+		}
+	}()
+	return w.tls.HandshakeContext(ctx)
 }

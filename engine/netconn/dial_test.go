@@ -11,6 +11,7 @@ import (
 
 	"casbah/balance"
 	"casbah/engine"
+	"casbah/engine/bounds"
 	"casbah/engine/enginetest"
 )
 
@@ -30,9 +31,9 @@ func serveDial(t *testing.T, core engine.Core) time.Duration {
 	return took
 }
 
-// TestDialTimeout answers at the endpoint's time, or at connectTime.
+// TestDialTimeout answers at the endpoint's time, or at bounds.ConnectTime.
 func TestDialTimeout(t *testing.T) {
-	for _, tt := range []struct{ set, want time.Duration }{{3 * time.Second, 3 * time.Second}, {0, connectTime}} {
+	for _, tt := range []struct{ set, want time.Duration }{{3 * time.Second, 3 * time.Second}, {0, bounds.ConnectTime}} {
 		synctest.Test(t, func(t *testing.T) {
 			var answer error
 			took := serveDial(t, &enginetest.Toy{

@@ -1,16 +1,10 @@
 package netconn
 
 import (
-	"errors"
-	"math"
-
 	"casbah/balance"
 	"casbah/engine"
+	"casbah/engine/bounds"
 )
-
-// errStartTLS answers StartTLS: no protocol that this driver serves begins TLS
-// on an open connection.
-var errStartTLS = errors.New("netconn: STARTTLS: " + errors.ErrUnsupported.Error())
 
 // leg returns the leg of that number, or nil if there is none.
 func (c *conn) leg(id engine.Leg) *leg {
@@ -29,7 +23,7 @@ func (c *conn) Send(to engine.Leg, p []byte) (full bool) {
 	if len(p) > 0 {
 		l.queue(c, p)
 	}
-	l.full = l.full || l.queued() > fullAt
+	l.full = l.full || l.queued() > bounds.Full
 	return l.full
 }
 
@@ -60,7 +54,8 @@ func (c *conn) Move(from, to engine.Leg, n int64) {
 
 // Dial implements engine.Driver.
 func (c *conn) Dial(e *balance.Endpoint, reuse bool) engine.Leg {
-	id := c.free()
+	id, legs := engine.FreeLeg(c.legs)
+	c.legs = legs
 	c.due = true
 	if reuse {
 		if l := c.engine.parked.take(e, c); l != nil {
@@ -73,20 +68,6 @@ func (c *conn) Dial(e *balance.Endpoint, reuse bool) engine.Leg {
 	l.endpoint = e
 	c.startDial(l)
 	return id
-}
-
-// free returns the lowest number above the client's that no leg has.
-func (c *conn) free() engine.Leg {
-	for i := 1; i < len(c.legs); i++ {
-		if c.legs[i] == nil {
-			return engine.Leg(i)
-		}
-	}
-	if len(c.legs) > math.MaxUint8 {
-		panic("BUG: a core opened more than 255 upstream connections")
-	}
-	c.legs = append(c.legs, nil)
-	return engine.Leg(len(c.legs) - 1)
 }
 
 // StartTLS implements engine.Driver.

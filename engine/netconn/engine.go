@@ -19,7 +19,8 @@ type Engine struct {
 	faults   engine.Faults
 	hangups  hangups
 	sources  engine.Sources
-	refusing atomic.Int64 // connections that are being told why they are refused
+	refusing atomic.Int64   // connections that are being told why they are refused
+	running  sync.WaitGroup // goroutines, all but timers and the watch for hang-ups
 
 	mu       sync.Mutex // guards the fields below; taken with a connection's mutex held, never the other way round
 	conns    map[*conn]struct{}
@@ -71,9 +72,13 @@ func (e *Engine) Kill() {
 	}
 }
 
-// Close implements engine.Engine: nothing runs without a connection but the
-// watch for hang-ups.
-func (e *Engine) Close() { e.parked.shut() }
+// Close implements engine.Engine.
+func (e *Engine) Close() {
+	_ = e.Wait(context.Background())
+	e.parked.shut()
+	e.running.Wait()
+	e.hangups.close()
+}
 
 // stop refuses new connections and returns those that are open.
 func (e *Engine) stop() []*conn {

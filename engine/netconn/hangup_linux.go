@@ -18,8 +18,9 @@ import (
 //
 // One that the system refuses leaves readers to ask once more.
 type hangups struct {
-	once sync.Once
-	poll *os.File // the epoll instance, itself polled by the runtime; nil: none
+	once    sync.Once
+	poll    *os.File       // the epoll instance, itself polled by the runtime; nil: none
+	running sync.WaitGroup // the watcher
 
 	mu       sync.Mutex // guards the fields below
 	sockets  map[uint64]*socket
@@ -55,7 +56,7 @@ func (h *hangups) add(s *socket) bool {
 	if !h.watching {
 		h.watching = true
 		_ = h.poll.SetReadDeadline(time.Time{})
-		go h.watch()
+		h.running.Go(h.watch)
 	}
 	h.mu.Unlock()
 	watching := false
@@ -86,6 +87,14 @@ func (h *hangups) control(fd int, token uint64) error {
 		return failed
 	}
 	return err
+}
+
+// close ends the watch. No socket is left, and none comes.
+func (h *hangups) close() {
+	h.running.Wait()
+	if h.poll != nil {
+		_ = h.poll.Close()
+	}
 }
 
 // remove forgets s. Without sockets the watcher goes.

@@ -7,6 +7,7 @@ import (
 
 	"casbah/balance"
 	"casbah/engine"
+	"casbah/engine/bounds"
 )
 
 // dialState is how far a leg is with its Dial.
@@ -107,8 +108,8 @@ func (l *leg) step(c *conn) bool {
 		l.dialed(c)
 	case l.securing:
 		l.securing = false
-		c.core.Secured(c.now, l.id, errStartTLS, c)
-	case l.move.to != nil && unread && !l.held && l.move.to.queued() <= fullAt:
+		c.core.Secured(c.now, l.id, engine.ErrStartTLS, c)
+	case l.move.to != nil && unread && !l.held && l.move.to.queued() <= bounds.Full:
 		l.moveUnread(c)
 	case l.move.to == nil && l.move.moved > 0:
 		l.reportMove(c)

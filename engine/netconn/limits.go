@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"casbah/engine"
+	"casbah/engine/bounds"
 )
 
 // admit counts c in, or says why not. The address of a connection that begins
@@ -52,12 +53,6 @@ func (e *Engine) forget(c *conn) {
 	e.mu.Unlock()
 }
 
-// The bounds of a polite refusal.
-const (
-	refusals    = 128                    // at once; more are closed without a word
-	refusalTime = 500 * time.Millisecond // for the answer, and for the client's own close
-)
-
 // refuse closes nc, which got no core, and counts it. A plain client is told
 // why, as far as that costs little.
 func (e *Engine) refuse(nc net.Conn, ln *engine.Listener, reason engine.Reason) {
@@ -66,22 +61,22 @@ func (e *Engine) refuse(nc net.Conn, ln *engine.Listener, reason engine.Reason) 
 		_ = nc.Close()
 		return
 	}
-	if e.refusing.Add(1) > refusals {
+	if e.refusing.Add(1) > bounds.Refusals {
 		e.refusing.Add(-1)
 		_ = nc.Close()
 		return
 	}
-	go func() {
+	e.running.Go(func() {
 		defer e.refusing.Add(-1)
 		tell(nc, ln.Refuse)
-	}()
+	})
 }
 
 // tell writes answer to nc and closes it, after what the client sent has been
 // read: closing a socket with unread octets resets it, and the client would
 // lose the answer.
 func tell(nc net.Conn, answer []byte) {
-	_ = nc.SetDeadline(time.Now().Add(refusalTime))
+	_ = nc.SetDeadline(time.Now().Add(bounds.RefusalTime))
 	if _, err := nc.Write(answer); err == nil {
 		if w, ok := nc.(interface{ CloseWrite() error }); ok && w.CloseWrite() == nil {
 			_, _ = io.CopyN(io.Discard, nc, small)

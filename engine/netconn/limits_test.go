@@ -13,6 +13,7 @@ import (
 	"github.com/pires/go-proxyproto"
 
 	"casbah/engine"
+	"casbah/engine/bounds"
 	"casbah/engine/enginetest"
 )
 
@@ -59,8 +60,9 @@ func TestSlowGreeting(t *testing.T) {
 		want engine.Reason
 		took time.Duration
 	}{
-		{"proxy-header", &engine.Listener{}, "PRO", engine.ProxyHeader, proxyTime},
-		{"handshake", &engine.Listener{TLS: enginetest.ServerTLS()}, "\x16\x03\x01", engine.Handshake, handshakeTime},
+		{"proxy-header", &engine.Listener{}, "PRO", engine.ProxyHeader, bounds.ProxyTime},
+		{"proxy-header-v1", &engine.Listener{}, "PROXY TCP4 192.0.2.7", engine.ProxyHeader, bounds.ProxyTime},
+		{"handshake", &engine.Listener{TLS: enginetest.ServerTLS()}, "\x16\x03\x01", engine.Handshake, bounds.HandshakeTime},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -77,5 +77,5 @@ func (e *Engine) ServeConn(nc net.Conn, ln *engine.Listener) {
 		e.refuse(nc, ln, reason)
 		return
 	}
-	go c.serve()
+	e.running.Go(c.serve)
 }

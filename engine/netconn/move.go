@@ -1,5 +1,7 @@
 package netconn
 
+import "casbah/engine/bounds"
+
 // move is the Move that runs from a leg. Its octets pass through the buffer of
 // the reader, which writes them itself while nothing else is on its way to the
 // target; so a slow target stops the reader. They count as moved once they are
@@ -23,13 +25,8 @@ func (m *move) readSize() int {
 	}
 }
 
-// spliceLeast is how many octets a Move must have left for a pipe to be used:
-// half a read, below which its system calls save little. The gain is measured
-// for bodies of 100 KiB (docs/PERFORMANCE.md); the bound itself is not tuned.
-const spliceLeast = 32 << 10
-
 // long reports whether the kernel should move the octets, where it can.
-func (m *move) long() bool { return m.to != nil && (m.left < 0 || m.left >= spliceLeast) }
+func (m *move) long() bool { return m.to != nil && (m.left < 0 || m.left >= bounds.SpliceLeast) }
 
 // moveUnread moves what is unread at l.
 func (l *leg) moveUnread(c *conn) {

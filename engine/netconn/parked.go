@@ -6,12 +6,7 @@ import (
 	"time"
 
 	"casbah/balance"
-)
-
-// The bounds of parked connections.
-const (
-	parkLimit = 512 // per endpoint
-	parkTime  = 60 * time.Second
+	"casbah/engine/bounds"
 )
 
 // parked keeps upstream connections for reuse. The reader of each is in its
@@ -38,7 +33,7 @@ func (p *parked) put(l *leg) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	shelf := p.shelves[l.endpoint]
-	if p.closed || len(shelf) >= parkLimit {
+	if p.closed || len(shelf) >= bounds.Parked {
 		return false
 	}
 	if p.shelves == nil {
@@ -50,7 +45,7 @@ func (p *parked) put(l *leg) bool {
 	l.owner.Store(nil)
 	p.shelves[l.endpoint] = append(shelf, parkedLeg{l, p.clock()})
 	if p.sweep == nil {
-		p.sweep = time.AfterFunc(parkTime, p.expire)
+		p.sweep = time.AfterFunc(bounds.ParkTime, p.expire)
 	}
 	return true
 }
@@ -102,7 +97,7 @@ func (p *parked) drop(l *leg) bool {
 func (p *parked) expire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	oldest := p.clock() - int64(parkTime)
+	oldest := p.clock() - int64(bounds.ParkTime)
 	left := false
 	for e, shelf := range p.shelves {
 		n := 0
@@ -119,7 +114,7 @@ func (p *parked) expire() {
 	}
 	p.sweep = nil
 	if left && !p.closed {
-		p.sweep = time.AfterFunc(parkTime/4, p.expire)
+		p.sweep = time.AfterFunc(bounds.ParkTime/4, p.expire)
 	}
 }
 
@@ -165,7 +160,7 @@ func (c *conn) settleParks() {
 // that write settles it.
 func (c *conn) settlePark(l *leg) {
 	if l.writing && l.out == nil && l.direct == nil && !l.readOver {
-		_ = l.wire.sock.SetWriteDeadline(time.Now().Add(flushTime))
+		_ = l.wire.sock.SetWriteDeadline(time.Now().Add(bounds.FlushTime))
 		return
 	}
 	l.parking = false

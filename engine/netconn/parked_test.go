@@ -6,9 +6,10 @@ import (
 
 	"casbah/balance"
 	"casbah/engine"
+	"casbah/engine/bounds"
 )
 
-// TestParkedLimits keeps parkLimit connections, for parkTime, until Drain.
+// TestParkedLimits keeps bounds.Parked connections, for bounds.ParkTime, until Drain.
 func TestParkedLimits(t *testing.T) {
 	up := &balance.Endpoint{}
 	now := int64(0)
@@ -21,18 +22,18 @@ func TestParkedLimits(t *testing.T) {
 		legs = append(legs, l)
 		return p.put(l)
 	}
-	for i := range parkLimit {
+	for i := range bounds.Parked {
 		if now = int64(i); !park() {
-			t.Fatalf("put() = false at %d; want true up to %d", i, parkLimit)
+			t.Fatalf("put() = false at %d; want true up to %d", i, bounds.Parked)
 		}
 	}
 	if park() {
 		t.Errorf("put() = true over the limit; want false")
 	}
-	now = int64(parkTime) + 9
+	now = int64(bounds.ParkTime) + 9
 	p.expire()
-	if got := len(p.shelves[up]); got != parkLimit-10 {
-		t.Errorf("%d are left after the first 10 expired; want %d", got, parkLimit-10)
+	if got := len(p.shelves[up]); got != bounds.Parked-10 {
+		t.Errorf("%d are left after the first 10 expired; want %d", got, bounds.Parked-10)
 	}
 	if legs[9].onShelf || !legs[10].onShelf {
 		t.Errorf("on the shelf: leg 9 %v, leg 10 %v; want false, true", legs[9].onShelf, legs[10].onShelf)

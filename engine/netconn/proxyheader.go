@@ -1,26 +1,15 @@
 package netconn
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/tls"
 	"strings"
 	"time"
 
-	"github.com/pires/go-proxyproto"
-
 	"casbah/engine"
+	"casbah/engine/bounds"
+	"casbah/internal/proxyhead"
 )
-
-// The time for what comes before a core.
-const (
-	proxyTime     = 5 * time.Second  // for a PROXY header
-	handshakeTime = 10 * time.Second // for a TLS handshake
-)
-
-// proxyRead is how much one read takes at the begin of a connection with a
-// PROXY header; what comes behind the header is kept.
-const proxyRead = 512
 
 // greet reads what comes before the core: a PROXY header and a TLS handshake.
 // It returns why there is to be no core, or 0.
@@ -41,35 +30,39 @@ func (c *conn) greet(w *wire) engine.Reason {
 	return 0
 }
 
-// readProxyHeader takes the addresses of the connection from a PROXY header.
-// A LOCAL one is of a connection that the proxy itself makes, to probe: it has
-// its own addresses.
+// readProxyHeader takes the addresses of the connection from a PROXY header,
+// which comes in any pieces. What comes behind it is kept.
 func (c *conn) readProxyHeader(s *socket) error {
-	if err := s.SetReadDeadline(time.Now().Add(proxyTime)); err != nil {
+	if err := s.SetReadDeadline(time.Now().Add(bounds.ProxyTime)); err != nil {
 		return err
 	}
-	r := bufio.NewReaderSize(s.Conn, proxyRead)
-	h, err := proxyproto.Read(r)
-	if err != nil {
-		return err
-	}
-	if from, to, ok := h.TCPAddrs(); ok && !h.Command.IsLocal() {
-		c.info.Remote, c.info.Local = addrPort(from), addrPort(to)
-	}
-	if n := r.Buffered(); n > 0 {
-		rest, err := r.Peek(n)
-		if err != nil {
+	b := make([]byte, 0, proxyhead.Most)
+	for {
+		// One that is not whole is shorter than Most, so there is room.
+		n, err := s.Conn.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		h, size, parseErr := proxyhead.Parse(b)
+		switch {
+		case parseErr != nil:
+			return parseErr
+		case size > 0:
+			if h.Remote.IsValid() {
+				c.info.Remote, c.info.Local = h.Remote, h.Local
+			}
+			if len(b) > size {
+				s.ahead = bytes.Clone(b[size:])
+			}
+			return s.SetReadDeadline(time.Time{}) // an error of the read is met again
+		case err != nil:
 			return err
 		}
-		s.ahead = bytes.Clone(rest)
 	}
-	return s.SetReadDeadline(time.Time{})
 }
 
 // handshake is the server side of TLS. No context: that would cost a goroutine,
 // and whoever closes the socket ends the handshake as well.
 func (c *conn) handshake(w *wire, cfg *tls.Config) error {
-	if err := w.sock.SetDeadline(time.Now().Add(handshakeTime)); err != nil {
+	if err := w.sock.SetDeadline(time.Now().Add(bounds.HandshakeTime)); err != nil {
 		return err
 	}
 	w.secure(tls.Server, cfg)

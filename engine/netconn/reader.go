@@ -4,7 +4,8 @@ import (
 	"errors"
 	"io"
 	"runtime"
-	"time"
+
+	"casbah/engine/bounds"
 )
 
 // minRoom is the least room for a read behind octets that the core left.
@@ -167,7 +168,7 @@ func (l *leg) mayRead() bool {
 	case l.held:
 		return false
 	case l.move.to != nil:
-		return l.move.to.queued() <= fullAt
+		return l.move.to.queued() <= bounds.Full
 	default:
 		return l.w-l.r < huge
 	}
@@ -210,20 +211,11 @@ func (l *leg) readerDone() {
 	c.unlock()
 }
 
-// The bounds of a lingering close: what a peer may go on sending while it
-// takes our last octets.
-const (
-	lingerOctets = 256 << 10
-	lingerTime   = 2 * time.Second
-	flushTime    = 10 * time.Second // for what is queued when a leg is closed
-	killTime     = time.Second      // for the same, once the connection is killed
-)
-
 // discard is the turn of a read on a leg that is gone.
 func (l *leg) discard(c *conn, b *buffer, n int, err error) bool {
 	l.discarded += n
 	l.parking = false // nothing may come on a leg that is to be parked
-	on := err == nil && !l.shut && l.discarded < lingerOctets
+	on := err == nil && !l.shut && l.discarded < bounds.LingerOctets
 	c.unlock()
 	putBuffer(b)
 	return on

@@ -8,6 +8,8 @@ type stayer struct{}
 // hangups is of Linux.
 type hangups struct{}
 
+func (*hangups) close() {}
+
 func (l *leg) stay(*hangups) bool { return false }
 
 // close closes the socket.

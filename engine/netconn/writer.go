@@ -2,14 +2,9 @@ package netconn
 
 import (
 	"time"
+
+	"casbah/engine/bounds"
 )
-
-// fullAt is how many octets a leg may have queued before Send answers full.
-const fullAt = 64 << 10
-
-// failTime is how long a leg that cannot be written to is still read: a server
-// that answers early and closes has sent its answer before.
-const failTime = time.Second
 
 // queued returns the octets that were sent to l and have not left.
 func (l *leg) queued() int {
@@ -87,7 +82,7 @@ func (c *conn) flush(first *leg) {
 			if other.lent != nil { // in the buffer of this reader
 				l, other = other, l
 			}
-			go c.flush(other)
+			c.engine.running.Go(func() { c.flush(other) })
 		}
 		first = c.write(l)
 	}
@@ -184,7 +179,7 @@ func (c *conn) linger(l *leg) {
 	if !l.reading || l.readOver || c.killed || !l.finSent || !l.wire.canHalfClose() {
 		l.shutdown()
 	} else if !l.shut {
-		_ = l.wire.sock.SetReadDeadline(time.Now().Add(lingerTime))
+		_ = l.wire.sock.SetReadDeadline(time.Now().Add(bounds.LingerTime))
 	}
 	c.release(l)
 }
@@ -203,7 +198,7 @@ func (l *leg) writeFailed(c *conn, err error) {
 		l.failure = err
 		c.due = true
 	default:
-		_ = l.wire.sock.SetReadDeadline(time.Now().Add(failTime))
+		_ = l.wire.sock.SetReadDeadline(time.Now().Add(bounds.FailTime))
 	}
 }
 
@@ -219,9 +214,9 @@ func (c *conn) finish(l *leg) {
 		return
 	}
 	if l.queued() > 0 {
-		wait := flushTime
+		wait := bounds.FlushTime
 		if c.killed {
-			wait = killTime
+			wait = bounds.KillTime
 		}
 		_ = l.wire.sock.SetWriteDeadline(time.Now().Add(wait))
 	}

@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"casbah/engine"
+	"casbah/engine/bounds"
 )
 
 // The measures of accepting.
 const (
 	turnAccepts = 64   // of one socket in one turn
-	refusals    = 128  // that a loop tells politely at once; more are closed without a word
 	muteTime    = 50e6 // a socket whose connections cannot be accepted is left alone for this long, in nanoseconds
 )
 
@@ -187,7 +187,7 @@ func (c *conn) admitSource(from netip.Addr) bool {
 // all limits until it is closed, so only some are told why.
 func (lp *loop) turnAway(c *conn, l *leg, reason engine.Reason) {
 	c.ln.Refused(reason)
-	if c.ln.TLS != nil || len(c.ln.Refuse) == 0 || lp.refusing >= refusals || lp.register(l) != 0 {
+	if c.ln.TLS != nil || len(c.ln.Refuse) == 0 || lp.refusing >= bounds.Refusals || lp.register(l) != 0 {
 		l.shut()
 		return
 	}

@@ -10,7 +10,6 @@ var classes = [...]struct{ size, keep int }{{4 << 10, 512}, {20 << 10, 128}, {68
 // The bounds of what one leg holds, in octets.
 const (
 	scratchSize = 64 << 10  // one read
-	fullAt      = 64 << 10  // queued for a leg: Send answers full
 	huge        = 128 << 10 // left unread by the core: reading stops
 )
 

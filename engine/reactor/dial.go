@@ -7,15 +7,12 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"casbah/engine/bounds"
 	"casbah/internal/tlsbio"
 )
-
-// connectTime is for endpoints that set none.
-const connectTime = 10 * time.Second
 
 var (
 	// errUnresolved answers the Dial of an endpoint whose name has no address yet.
@@ -54,7 +51,7 @@ func (l *leg) startDial() {
 	if errno == unix.EINPROGRESS || l.endpoint.TLS != nil {
 		wait := l.endpoint.ConnectTimeout
 		if wait <= 0 {
-			wait = connectTime
+			wait = bounds.ConnectTime
 		}
 		l.limit(l.loop.now + int64(wait))
 	}

@@ -3,16 +3,10 @@
 package reactor
 
 import (
-	"errors"
-	"math"
-
 	"casbah/balance"
 	"casbah/engine"
+	"casbah/engine/bounds"
 )
-
-// errStartTLS answers StartTLS: no protocol that this driver serves begins TLS
-// on an open connection.
-var errStartTLS = errors.New("reactor: STARTTLS: " + errors.ErrUnsupported.Error())
 
 // leg returns the leg of that number, or nil if there is none.
 func (c *conn) leg(id engine.Leg) *leg {
@@ -31,7 +25,7 @@ func (c *conn) Send(to engine.Leg, p []byte) (full bool) {
 	if len(p) > 0 {
 		l.send(p)
 	}
-	l.full = l.full || l.queued() > fullAt
+	l.full = l.full || l.queued() > bounds.Full
 	return l.full
 }
 
@@ -62,7 +56,8 @@ func (c *conn) Move(from, to engine.Leg, n int64) {
 
 // Dial implements engine.Driver.
 func (c *conn) Dial(e *balance.Endpoint, reuse bool) engine.Leg {
-	id := c.free()
+	id, legs := engine.FreeLeg(c.legs)
+	c.legs = legs
 	c.due = true
 	if reuse {
 		if l := c.loop.take(e); l != nil {
@@ -84,20 +79,6 @@ func (c *conn) adopt(l *leg, id engine.Leg) {
 	l.dial = dialDone
 	c.legs[id] = l
 	c.open++
-}
-
-// free returns the lowest number above the client's that no leg has.
-func (c *conn) free() engine.Leg {
-	for i := 1; i < len(c.legs); i++ {
-		if c.legs[i] == nil {
-			return engine.Leg(i)
-		}
-	}
-	if len(c.legs) > math.MaxUint8 {
-		panic("BUG: a core opened more than 255 upstream connections")
-	}
-	c.legs = append(c.legs, nil)
-	return engine.Leg(len(c.legs) - 1)
 }
 
 // StartTLS implements engine.Driver.

@@ -162,6 +162,7 @@ func (e *Engine) Wait(ctx context.Context) error {
 
 // Close implements engine.Engine.
 func (e *Engine) Close() {
+	_ = e.Wait(context.Background())
 	for _, lp := range e.loops {
 		lp.post(func() { lp.over = true })
 	}

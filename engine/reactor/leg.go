@@ -5,6 +5,7 @@ package reactor
 import (
 	"casbah/balance"
 	"casbah/engine"
+	"casbah/engine/bounds"
 )
 
 // leg is one connection of a core, or one that is parked. It holds memory for
@@ -96,8 +97,8 @@ func (l *leg) step(c *conn) bool {
 		l.dialed(c)
 	case l.securing:
 		l.securing = false
-		c.core.Secured(l.loop.now, l.id, errStartTLS, c)
-	case l.move.to != nil && unread && !l.held && l.move.to.queued() <= fullAt:
+		c.core.Secured(l.loop.now, l.id, engine.ErrStartTLS, c)
+	case l.move.to != nil && unread && !l.held && l.move.to.queued() <= bounds.Full:
 		l.moveUnread(c)
 	case l.move.to == nil && l.move.moved > 0:
 		l.reportMove(c)

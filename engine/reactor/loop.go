@@ -12,6 +12,7 @@ import (
 
 	"casbah/balance"
 	"casbah/engine"
+	"casbah/engine/bounds"
 )
 
 // turnEvents is how many events one turn takes.
@@ -54,8 +55,9 @@ type loop struct {
 
 	draining, over bool
 
-	mu     sync.Mutex // guards the field below; held for an append or a swap
+	mu     sync.Mutex // guards the fields below; held for an append or a swap, and for what wakes the loop
 	posted []func()   // to be called by the loop
+	closed bool       // it is not going to
 	tasks  []func()   // being called; the loop's own
 }
 
@@ -204,7 +206,7 @@ func (lp *loop) keepTime() {
 	}
 	if lp.parked > 0 && lp.now >= lp.expiry {
 		lp.expireParked(lp.now)
-		lp.expiry = lp.now + int64(parkTime)/4
+		lp.expiry = lp.now + int64(bounds.ParkTime)/4
 	}
 }
 
@@ -268,13 +270,17 @@ func (lp *loop) tell(why engine.Cause) {
 	}
 }
 
-// post has the loop call f.
-func (lp *loop) post(f func()) {
+// post has the loop call f, and reports whether there is a loop that can.
+func (lp *loop) post(f func()) bool {
 	lp.mu.Lock()
+	defer lp.mu.Unlock()
+	if lp.closed {
+		return false
+	}
 	lp.posted = append(lp.posted, f)
-	lp.mu.Unlock()
 	one := [8]byte{1}
 	_, _ = unix.Write(lp.wakefd, one[:]) // full, it is awake
+	return true
 }
 
 // call calls what was posted.
@@ -295,6 +301,10 @@ func (lp *loop) call() {
 
 // close gives back what the loop holds.
 func (lp *loop) close() {
+	lp.mu.Lock()
+	lp.closed = true
+	lp.mu.Unlock()
+	lp.call()            // what was posted until now, for which somebody may wait
 	lp.tell(engine.Kill) // those that are being refused
 	lp.shutParked()
 	lp.pipes.close()

@@ -10,11 +10,6 @@ type move struct {
 	moved int64 // octets not reported yet
 }
 
-// spliceLeast is how many octets a Move must have left for a pipe to be used;
-// below, its system calls cost more than the copies that they save
-// (docs/PERFORMANCE.md).
-const spliceLeast = 32 << 10
-
 // take counts n octets as moved, and ends the Move if they were the last.
 func (m *move) take(n int) {
 	m.moved += int64(n)

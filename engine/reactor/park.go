@@ -3,16 +3,9 @@
 package reactor
 
 import (
-	"time"
-
 	"casbah/balance"
 	"casbah/engine"
-)
-
-// The bounds of parked connections.
-const (
-	parkLimit = 512 // per endpoint and loop
-	parkTime  = 60 * time.Second
+	"casbah/engine/bounds"
 )
 
 // shelf holds the connections that are parked for one endpoint, the last one
@@ -54,7 +47,7 @@ func (lp *loop) park(l *leg) bool {
 		s = new(shelf)
 		lp.shelves[l.endpoint] = s
 	}
-	if s.n >= parkLimit {
+	if s.n >= bounds.Parked {
 		return false
 	}
 	c := l.conn
@@ -63,7 +56,7 @@ func (lp *loop) park(l *leg) bool {
 	l.conn, l.hot = nil, false
 	lp.buffers.put(l.in)
 	l.in, l.unread, l.move = nil, nil, move{}
-	l.until = lp.now + int64(parkTime)
+	l.until = lp.now + int64(bounds.ParkTime)
 	l.next, s.first = s.first, l
 	s.n++
 	lp.parked++

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"casbah/engine/bounds"
 )
 
 // The bounds of the pipes of one loop.
@@ -97,7 +99,7 @@ func (s *pipes) close() {
 // from a plain socket to another that takes octets now.
 func (l *leg) spliceable() bool {
 	m := &l.move
-	if m.to == nil || m.left >= 0 && m.left < spliceLeast || len(l.unread) > 0 || l.tls != nil {
+	if m.to == nil || m.left >= 0 && m.left < bounds.SpliceLeast || len(l.unread) > 0 || l.tls != nil {
 		return false
 	}
 	to := m.to

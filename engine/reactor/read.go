@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"casbah/engine/bounds"
 )
 
 // The measures of reading.
@@ -57,11 +59,11 @@ func (l *leg) mayRead() bool {
 	case l.eof: // events go on to say that there is an end
 		return false
 	case l.gone:
-		return l.finSent || l.discarded < discardMost // they are discarded
+		return l.finSent || l.discarded < bounds.LingerOctets // they are discarded
 	case l.held:
 		return false
 	case l.move.to != nil:
-		return l.move.to.queued() <= fullAt
+		return l.move.to.queued() <= bounds.Full
 	default:
 		return len(l.unread) < huge
 	}
@@ -99,7 +101,7 @@ func (l *leg) receive() {
 		}
 		l.offer, c.due = true, true
 		if c.greets != nil && l.id == 0 {
-			l.greet()
+			l.readProxyHeader()
 		}
 	}
 	if err != nil && !errors.Is(err, errAgain) {
@@ -178,10 +180,6 @@ func (l *leg) readEnded(err error) {
 	}
 }
 
-// discardMost is how many octets a peer may go on sending while it takes our
-// last ones.
-const discardMost = 256 << 10
-
 // discard reads on a leg that is closed, for the peer's sake: closing a socket
 // with unread octets resets it, and what the peer has not taken is lost.
 func (l *leg) discard() {
@@ -190,7 +188,7 @@ func (l *leg) discard() {
 	l.discarded += int32(n)
 	switch {
 	case errno == unix.EAGAIN:
-	case errno != 0 || l.finSent && l.discarded > discardMost:
+	case errno != 0 || l.finSent && l.discarded > bounds.LingerOctets:
 		l.shut()
 	case n == 0:
 		l.eof, l.hot = true, false

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 
+	"casbah/engine"
 	"casbah/internal/tlsbio"
 )
 
@@ -111,7 +112,7 @@ func (l *leg) shaken() {
 // shakeFailed ends a handshake.
 func (l *leg) shakeFailed(err error) {
 	if l.endpoint == nil {
-		l.decline(handshakeFailed)
+		l.decline(engine.Handshake)
 		return
 	}
 	l.dialFailed(err)

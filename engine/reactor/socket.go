@@ -146,10 +146,14 @@ func (s *listening) Close() {
 		var closing sync.WaitGroup
 		for i, lp := range s.engine.loops {
 			closing.Add(1)
-			lp.post(func() {
+			done := lp.post(func() {
 				defer closing.Done()
 				lp.unlisten(s.fds[i])
 			})
+			if !done {
+				closeFD(s.fds[i])
+				closing.Done()
+			}
 		}
 		closing.Wait()
 		select {

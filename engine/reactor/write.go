@@ -4,24 +4,16 @@ package reactor
 
 import (
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"casbah/engine"
+	"casbah/engine/bounds"
 )
 
 // directLeast is how many octets are written at once where nothing is before
 // them, instead of being copied and written when the turn is over.
 const directLeast = 8 << 10
-
-// The bounds of closing.
-const (
-	lingerTime = 2 * time.Second  // for a peer to take the last octets
-	flushTime  = 10 * time.Second // for what is queued when a leg is closed
-	killTime   = time.Second      // for the same, once the connection is killed
-	failTime   = time.Second      // a leg that cannot be written to is still read: a server that answers early and closes has sent its answer before
-)
 
 // queued returns the octets that were sent to l and have not left.
 func (l *leg) queued() int {
@@ -182,7 +174,7 @@ func (l *leg) linger() {
 	if !l.finSent {
 		l.finSent = true
 		shutdown(int(l.fd))
-		l.limit(l.loop.now + int64(lingerTime))
+		l.limit(l.loop.now + int64(bounds.LingerTime))
 		l.resume()
 	}
 }
@@ -209,7 +201,7 @@ func (l *leg) writeFailed(err error) {
 		l.failure = err
 		l.conn.due = true
 	default:
-		l.limit(lp.now + int64(failTime))
+		l.limit(lp.now + int64(bounds.FailTime))
 	}
 }
 
@@ -230,9 +222,9 @@ func (l *leg) finish(how engine.How) {
 	queued := l.queued() > 0
 	l.lingers = !done && (l.id == engine.Client || queued)
 	if queued {
-		wait := flushTime
+		wait := bounds.FlushTime
 		if l.conn.killed {
-			wait = killTime
+			wait = bounds.KillTime
 		}
 		l.limit(l.loop.now + int64(wait))
 	}

@@ -84,10 +84,8 @@ func edges(name string, may []string) string {
 	switch {
 	case len(may) == 0:
 		return "–"
-	case may[0] == ".":
-		return "(root)"
 	case may[0] != "*":
-		return strings.Join(may, ", ")
+		return strings.Replace(strings.Join(may, ", "), ".", "(root)", 1)
 	}
 	var not []string
 	for _, dep := range slices.Sorted(maps.Keys(forbidden)) {

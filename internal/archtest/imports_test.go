@@ -17,29 +17,33 @@ import (
 // it comes with a line in docs/ARCHITECTURE.md in the same commit. Every package
 // may import internal/httphead.
 var allowed = map[string][]string{
-	".":                 {}, // embeds profiles.toml
-	"profiles":          {"."},
-	"persistence":       {"balance", "protocols/ntlm"},
-	"balance":           {},
-	"route":             {"persistence", "balance"},
-	"engine":            {"balance"},
-	"engine/enginetest": {"engine", "balance"}, // for the tests of drivers
-	"engine/netconn":    {"engine", "balance", "internal/tlsbio"},
-	"engine/reactor":    {"engine", "balance", "internal/tlsbio"},
-	"protocols/http1":   {"engine", "route", "balance", "protocols/rpchttp", "protocols/ntlm"},
-	"protocols/relay":   {"engine", "route"},
-	"protocols/ntlm":    {},
-	"tlsterm":           {},
-	"health":            {"balance", "tlsterm", "protocols/*"},
-	"health/page":       {},
-	"node":              {"*", "*/*"}, // joins the rest; see forbidden
-	"admin":             {"node", "health", "health/page"},
-	"lab":               {"protocols/*", "internal/*"},
-	"cmd/casbah":        {"*", "*/*"},
-	"e2e":               {}, // tests alone
-	"internal/httphead": {},
-	"internal/tlsbio":   {},
-	"bench/soak":        {"lab"},
+	".":                  {}, // embeds profiles.toml
+	"profiles":           {".", "internal/rule"},
+	"persistence":        {"balance", "protocols/ntlm", "internal/rule"},
+	"balance":            {},
+	"route":              {"persistence", "balance"},
+	"engine":             {"balance"},
+	"engine/bounds":      {},
+	"engine/enginetest":  {"engine", "balance"}, // for the tests of drivers
+	"engine/netconn":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio"},
+	"engine/reactor":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio"},
+	"protocols/http1":    {"engine", "route", "balance", "protocols/rpchttp", "protocols/ntlm"},
+	"protocols/relay":    {"engine", "route"},
+	"protocols/ntlm":     {},
+	"protocols/msrpc":    {},
+	"tlsterm":            {},
+	"health":             {"balance", "tlsterm", "protocols/*"},
+	"health/page":        {},
+	"node":               {"*", "*/*"}, // joins the rest; see forbidden
+	"admin":              {"node", "health", "health/page"},
+	"lab":                {"protocols/*", "internal/*"},
+	"cmd/casbah":         {"*", "*/*"},
+	"e2e":                {}, // tests alone
+	"internal/httphead":  {},
+	"internal/rule":      {},
+	"internal/proxyhead": {},
+	"internal/tlsbio":    {},
+	"bench/soak":         {"lab"},
 }
 
 // forbidden names the packages that only those named here may import, whatever

@@ -11,7 +11,7 @@ import (
 
 // dataPlane is what a request passes through: it counts in plain counters, reads
 // no configuration and writes no log.
-var dataPlane = []string{"balance", "persistence", "route", "engine", "engine/*", "protocols/*", "internal/httphead"}
+var dataPlane = []string{"balance", "persistence", "route", "engine", "engine/*", "protocols/*", "internal/httphead", "internal/rule"}
 
 // controlOnly are the modules that belong to the control plane.
 var controlOnly = []string{

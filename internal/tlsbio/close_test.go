@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -116,18 +117,21 @@ func forCallbacks(t *testing.T, test func(t *testing.T, client, server *tls.Conf
 	})
 }
 
+// explode is where TestPanic's callbacks panic.
+func explode() { panic("boom") }
+
 // TestPanic: a panic within a callback is one of Handshake, on the goroutine of
 // its caller, after the first step as after any.
 func TestPanic(t *testing.T) {
 	forCallbacks(t, func(t *testing.T, client, server *tls.Config, set func(func())) {
-		set(func() { panic("boom") })
+		set(explode)
 		p := newPair(t, client, server)
 		got := func() (v any) {
 			defer func() { v = recover() }()
 			return p.shakeIn(1)
 		}()
-		if got != "boom" {
-			t.Fatalf("recovered %v; want boom", got)
+		if panicked, ok := got.(*Panic); !ok || panicked.Value != "boom" || !strings.Contains(string(panicked.Stack), "tlsbio.explode") {
+			t.Fatalf("recovered %v; want boom, and the stack on which it was", got)
 		}
 		broken := p.server
 		if p.client.inErr != nil {
@@ -202,7 +206,8 @@ func TestHandshakeWithinCallback(t *testing.T) {
 	}
 	p = newPair(t, clientConfig(), server)
 	defer func() {
-		if got, want := recover(), "BUG: tlsbio: Handshake within a callback of the handshake"; got != want {
+		const want = "BUG: tlsbio: Handshake within a callback of the handshake"
+		if got, ok := recover().(*Panic); !ok || got.Value != want {
 			t.Errorf("recovered %v; want %v", got, want)
 		}
 		p.client.Close()

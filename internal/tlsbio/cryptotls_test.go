@@ -261,3 +261,31 @@ func TestReadWrites(t *testing.T) {
 		}
 	})
 }
+
+// TestCloneKeepsItsTicketKeys: a clone has the ticket keys of its original as
+// they were; those that are set later do not reach it.
+func TestCloneKeepsItsTicketKeys(t *testing.T) {
+	server := serverConfig(tls.VersionTLS13)
+	server.SetSessionTicketKeys([][32]byte{{1}})
+	clone := server.Clone()
+	resumed := func(server *tls.Config, sessions tls.ClientSessionCache) bool {
+		client := clientConfig()
+		client.ClientSessionCache = sessions
+		p := newPair(t, client, server)
+		p.shake(t)
+		write(t, p.server, "x")
+		wantRead(t, p.client, &p.down, "x", ErrAgain) // behind the ticket
+		return p.client.State().DidResume
+	}
+	sessions := tls.NewLRUClientSessionCache(1)
+	if resumed(server, sessions) || !resumed(clone, sessions) {
+		t.Fatal("the clone does not open the tickets of its original")
+	}
+	server.SetSessionTicketKeys([][32]byte{{2}})
+	if !resumed(clone, sessions) {
+		t.Error("new keys of the original have reached the clone")
+	}
+	if resumed(server, sessions) {
+		t.Error("the original opens tickets of a key that it was told to forget")
+	}
+}

@@ -2,7 +2,10 @@ package tlsbio
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"runtime"
+	"runtime/debug"
 )
 
 // handshake is the coroutine in which that of a tls.Conn runs. That call cannot
@@ -16,8 +19,8 @@ type handshake struct {
 
 // Handshake goes on with the handshake: until it is done, needs more input
 // (false and no error), or fails, which is final. The callbacks of the
-// tls.Config run within; if one panics, so does Handshake. They may call Close,
-// and nothing else that belongs to the connection.
+// tls.Config run within; if one panics, Handshake panics with a *Panic. They may
+// call Close, and nothing else that belongs to the connection.
 func (c *Conn) Handshake() (done bool, err error) {
 	switch {
 	case c.inStep:
@@ -55,6 +58,9 @@ func (c *Conn) run(yield func(struct{}) bool) {
 			c.fail(err)
 		}
 		c.done = err == nil
+		if value := recover(); value != nil {
+			panic(newPanic(value))
+		}
 	}()
 	c.shake.yield = yield
 	err = c.tls.HandshakeContext(context.Background())
@@ -66,3 +72,26 @@ func (c *Conn) park() bool {
 	c.inStep = false
 	return c.shake.yield(struct{}{})
 }
+
+// Panic is what Handshake panics with where a callback of the handshake did. It
+// brings what the stack was there: that of the coroutine is gone when the panic
+// comes to who called Handshake.
+type Panic struct {
+	Value   any       // what the callback panicked with
+	Callers []uintptr // where, as runtime.Callers returns it
+	Stack   []byte    // the same in words
+}
+
+// newPanic is called by the deferred function that recovered value.
+func newPanic(value any) *Panic {
+	pcs := make([]uintptr, 64)
+	return &Panic{value, pcs[:runtime.Callers(1, pcs)], debug.Stack()}
+}
+
+// Origin returns all of p, for who counts panics without knowing of TLS.
+func (p *Panic) Origin() (value any, callers []uintptr, stack []byte) {
+	return p.Value, p.Callers, p.Stack
+}
+
+// String is what the runtime prints if nobody recovers.
+func (p *Panic) String() string { return fmt.Sprintf("%v\n\n%s", p.Value, p.Stack) }

@@ -44,8 +44,10 @@ func (c *Conn) answer(status int, end route.End) {
 	if x.first == 0 {
 		x.first = c.now
 	}
-	x.fwd = x.appendAnswer(x.fwd[:0], status)
-	c.toClient(x.fwd)
+	s := scratches.Get().(*scratch)
+	s.b = x.appendAnswer(s.b[:0], status)
+	c.toClient(s.b)
+	s.release()
 	c.finish(end)
 }
 
@@ -105,8 +107,11 @@ func (x *exchange) appendHint(out []byte, status int) []byte {
 
 // wantsHTML reports whether a browser asks, and not for the head alone.
 func (x *exchange) wantsHTML() bool {
-	if !x.parsed || string(x.req.Method) == "HEAD" {
+	switch {
+	case !x.parsed, string(x.req.Method) == "HEAD":
 		return false
+	case x.memory == nil:
+		return x.html
 	}
 	accept, _ := x.req.Value("accept")
 	return bytes.Contains(accept, textHTML)

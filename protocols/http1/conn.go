@@ -14,7 +14,6 @@
 package http1
 
 import (
-	"math"
 	"net/netip"
 
 	"casbah/engine"
@@ -40,14 +39,16 @@ type Conn struct {
 	armed   int64 // the deadline that the driver knows; 0: none
 	scanned int   // octets of an incomplete head that were looked at
 
-	secure  bool // the client speaks TLS
-	unread  bool // the last Bytes from the client left octets
-	resume  bool // those octets may be looked at now
-	held    bool // reading from the client is held
-	full    bool // the client does not take more for now
-	eof     bool // the client sends nothing more
-	closing bool // no new request: casbah drains, or a pinned connection is gone
-	over    bool // closed
+	issued     string // casbah's own cookie that the client was given last; empty: none
+	cookieless bool   // and did not bring
+	secure     bool   // the client speaks TLS
+	unread     bool   // the last Bytes from the client left octets
+	resume     bool   // those octets may be looked at now
+	held       bool   // reading from the client is held
+	full       bool   // the client does not take more for now
+	eof        bool   // the client sends nothing more
+	closing    bool   // no new request: casbah drains, or a pinned connection is gone
+	over       bool   // closed
 }
 
 // New returns the core of a client connection of the VIP that cur points to. It
@@ -213,7 +214,7 @@ func (c *Conn) settle() {
 	if c.over {
 		return
 	}
-	if at := c.deadline(); at != math.MaxInt64 && (c.armed == 0 || at < c.armed) {
+	if at := c.deadline(); at != never && (c.armed == 0 || at < c.armed) {
 		c.armed = at
 		c.d.Wake(at)
 	}

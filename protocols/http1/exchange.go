@@ -35,11 +35,9 @@ type exchange struct {
 	rq      route.Request
 	req     httphead.Request // points into raw
 
-	rec route.Record
-
-	raw   []byte // the request's head as it came
-	fwd   []byte // as it is forwarded; kept for a retry
-	kinds []kind // of the fields of req
+	memory *memory // of the next two and of the fields of req; nil: shed
+	raw    []byte  // the request's head as it came
+	kinds  []kind  // of the fields of req
 
 	survey
 	request  flow
@@ -71,28 +69,23 @@ type exchange struct {
 	closes      bool // the client connection closes behind the response
 	asksClose   bool // the client has said that it sends no other request (RFC 9112, Section 9.6)
 	serverShuts bool // the server closes behind the response
+	html        bool // a browser asks; known once the head is shed
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
-
-// keepBytes is the largest head buffer that goes back to the pool, in octets.
-const keepBytes = 16 << 10
 
 // newExchange returns an empty exchange that began at the time given.
 func newExchange(vip *route.VIP, began int64) *exchange {
 	x := exchanges.Get().(*exchange)
 	x.vip, x.began = vip, began
+	x.borrow()
 	return x
 }
 
 // release gives x back to the pool. The decision has been released.
 func (x *exchange) release() {
-	if cap(x.raw) > keepBytes || cap(x.fwd) > keepBytes {
-		return
-	}
-	d, raw, fwd, kinds, fields := x.d, x.raw, x.fwd, x.kinds, x.req.Fields
-	*x = exchange{d: d, raw: raw[:0], fwd: fwd[:0], kinds: kinds[:0]}
-	x.req.Fields = fields[:0]
+	x.giveBack()
+	*x = exchange{d: x.d}
 	exchanges.Put(x)
 }
 

@@ -6,13 +6,13 @@ import (
 	"casbah/internal/httphead"
 )
 
-// forward builds the head that goes to the server: the client's lines in their
-// order and spelling, without those that hold for one hop or that only casbah
-// may set, and with those that it sets.
-func (c *Conn) forward() {
+// forward appends the head that goes to the server to out, which is empty: the
+// client's lines in their order and spelling, without those that hold for one hop
+// or that only casbah may set, and with those that it sets.
+func (c *Conn) forward(out []byte) []byte {
 	x := c.x
 	at := len(x.req.Method) + len(x.req.Target) + len("  HTTP/1.x\r\n")
-	out, start := x.requestLine(x.fwd[:0]), 0
+	out, start := x.requestLine(out), 0
 	if len(out) > 0 {
 		start = at
 	}
@@ -29,7 +29,7 @@ func (c *Conn) forward() {
 	}
 	out = append(out, x.raw[start:at]...)
 	out = c.announce(out)
-	x.fwd = append(out, crlf...)
+	return append(out, crlf...)
 }
 
 // requestLine appends the request line if it is not forwarded as it came. A

@@ -1,27 +1,47 @@
 package http1
 
-import "casbah/route"
+import (
+	"sync"
 
-// record counts the open exchange and hands its access record to the log.
+	"casbah/route"
+)
+
+// records holds access records, each for a call.
+var records = sync.Pool{New: func() any { return new(route.Record) }}
+
+// record counts the open exchange and hands its access record to those who
+// want it.
 func (c *Conn) record(end route.End) {
 	x := c.x
-	r := &x.rec
+	x.vip.Count(x.status, end, x.in, x.out)
+	cookieless, clash, set := false, "", false
+	if x.decided {
+		clash, set = x.profile.Chain.Clash(&x.d.Walk)
+		cookieless = c.watchCookie()
+	}
+	if x.vip.Log == nil && clash == "" {
+		return
+	}
+	r := records.Get().(*route.Record)
 	*r = route.Record{
-		VIP:      x.vip.Name,
-		Client:   c.remote,
-		Source:   x.rq.Source,
-		Method:   x.req.Method,
-		Host:     x.req.Host,
-		Path:     x.req.Path,
-		Status:   x.status,
-		In:       x.in,
-		Out:      x.out,
-		Begin:    x.began,
-		First:    x.first,
-		Finish:   c.now,
-		End:      end,
-		Pinned:   x.pinned || x.up != nil && x.up.pinned(),
-		Attempts: x.attempts,
+		VIP:        x.vip.Name,
+		Client:     c.remote,
+		Source:     x.rq.Source,
+		Method:     x.req.Method,
+		Host:       x.req.Host,
+		Path:       x.req.Path,
+		Status:     x.status,
+		In:         x.in,
+		Out:        x.out,
+		Begin:      x.began,
+		First:      x.first,
+		Finish:     c.now,
+		End:        end,
+		Pinned:     x.pinned || x.up != nil && x.up.pinned(),
+		Attempts:   x.attempts,
+		Cookieless: cookieless,
+		Clash:      clash,
+		ClashSet:   set,
 	}
 	if !r.Source.IsValid() {
 		r.Source = c.remote.Addr().Unmap()
@@ -32,5 +52,22 @@ func (c *Conn) record(end route.End) {
 	if x.decided {
 		r.Server, r.Step, r.Why = x.d.Server(), x.d.Step(), x.d.Why()
 	}
-	x.vip.Count(r)
+	x.vip.Tell(r)
+	records.Put(r)
+}
+
+// watchCookie reports whether the client does not store what casbah gives it: it
+// was given a cookie before, on this connection, and comes without it.
+func (c *Conn) watchCookie() bool {
+	name, missing := c.x.profile.Chain.Issued(&c.x.d.Walk)
+	if name == "" {
+		return false
+	}
+	cookieless := missing && name == c.issued
+	if cookieless && !c.cookieless {
+		c.cookieless = true
+		c.x.vip.Counters.Cookieless.Add(1)
+	}
+	c.issued = name
+	return cookieless
 }

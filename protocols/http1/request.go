@@ -53,46 +53,59 @@ func (c *Conn) requestHead(p []byte) int {
 
 // refuseHead answers a head that was not taken.
 func (c *Conn) refuseHead(err error) {
-	status := 400
+	c.refuse(headStatus(err), route.CauseHead)
+}
+
+// headStatus returns the status of the answer to such a head.
+func headStatus(err error) int {
 	if e, ok := errors.AsType[*httphead.Error](err); ok {
-		status = e.Status
+		return e.Status
 	}
-	c.refuse(status, route.CauseHead)
+	return 400
 }
 
 // route finds the profile of the request and passes it on to a server, or
 // answers it.
 func (c *Conn) route() {
 	x := c.x
+	switch status, cause := x.admit(); status {
+	case 0: // common case
+		x.websocket = x.profile.WebSocket && x.asksWebSocket()
+		x.source(c.remote.Addr(), c.local.Addr(), c.secure)
+		c.dispatch()
+	case 302:
+		c.redirect()
+	default:
+		c.refuse(status, cause)
+	}
+}
+
+// admit finds the profile of the request. It returns 0, or the status of
+// casbah's own answer and, unless that is a redirect, its cause.
+func (x *exchange) admit() (status int, cause route.Cause) {
 	if err := x.inspect(); err != nil {
-		c.refuse(400, route.CauseHead)
-		return
+		return 400, route.CauseHead
 	}
 	if !plainPath(x.req.Path) {
-		c.refuse(400, route.CausePath)
-		return
+		return 400, route.CausePath
 	}
 	x.parsed = true
 	x.request.start(&x.framing, false)
 	x.asksClose = !x.hops.persists(x.req.Minor)
 	x.closes = x.asksClose || x.vip.Retired
 	p, verdict := x.vip.Match(x.req.Host, x.req.Path)
+	x.profile = p
 	switch {
 	case verdict == route.Misdirected:
-		c.refuse(421, route.CauseHost)
+		return 421, route.CauseHost
 	case verdict == route.Root && (string(x.req.Method) == "GET" || string(x.req.Method) == "HEAD"):
-		c.redirect()
+		return 302, 0
 	case verdict != route.Found:
-		c.refuse(404, route.CauseProfile)
+		return 404, route.CauseProfile
 	case !p.Allows(x.req.Method):
-		x.profile = p
-		c.refuse(405, route.CauseMethod)
-	default:
-		x.profile = p
-		x.websocket = p.WebSocket && x.asksWebSocket()
-		c.source()
-		c.dispatch()
+		return 405, route.CauseMethod
 	}
+	return 0, 0
 }
 
 // requestBody forwards what p holds of the request's body.

@@ -11,10 +11,9 @@ import (
 // source finds out who the client is: the peer or, behind trusted proxies, the
 // rightmost address that none of them has. What stands left of it is the
 // client's own claim.
-func (c *Conn) source() {
-	x := c.x
-	peer := c.remote.Addr().Unmap()
-	x.rq = route.Request{Source: peer, Dest: c.local.Addr().Unmap(), Head: &x.req, Secure: c.secure}
+func (x *exchange) source(remote, local netip.Addr, secure bool) {
+	peer := remote.Unmap()
+	x.rq = route.Request{Source: peer, Dest: local.Unmap(), Head: &x.req, Secure: secure}
 	x.trusted = len(x.vip.TrustedProxies) > 0 && x.vip.Trusts(peer)
 	if !x.trusted || !x.listed {
 		return

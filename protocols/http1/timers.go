@@ -16,10 +16,13 @@ const (
 	parkAfter  = int64(time.Second)      // how long an upstream connection that others may use waits for its own client
 )
 
-// after returns the time d behind t; for ever if d is not positive.
+// never is the time of what is not going to be.
+const never = math.MaxInt64
+
+// after returns the time d behind t; never if d is not positive.
 func after(t int64, d time.Duration) int64 {
 	if d <= 0 {
-		return math.MaxInt64
+		return never
 	}
 	return t + int64(d)
 }
@@ -35,7 +38,7 @@ func (c *Conn) deadline() int64 {
 		}
 		return min(at, after(c.idle, vip.IdleTimeout))
 	}
-	at = min(at, x.touched+touchEvery, after(x.last, c.patience()))
+	at = min(at, x.touched+touchEvery, c.shedTime(), after(x.last, c.patience()))
 	if c.rated() {
 		at = min(at, x.window+rateWindow)
 	}
@@ -43,12 +46,12 @@ func (c *Conn) deadline() int64 {
 }
 
 // parkTime returns when the upstream connection is parked because its client
-// does not use it, so that idle clients do not hold one each; for ever if that
-// is not to be.
+// does not use it, so that idle clients do not hold one each; never if that is
+// not to be.
 func (c *Conn) parkTime() int64 {
 	u := c.free
 	if u == nil || !u.parkable() || c.x != nil && c.x.up == u {
-		return math.MaxInt64
+		return never
 	}
 	return u.idle + parkAfter
 }
@@ -106,6 +109,9 @@ func (c *Conn) expire() {
 	if c.now >= x.touched+touchEvery {
 		x.touched = c.now
 		x.d.Touch(c.now)
+	}
+	if c.now >= c.shedTime() {
+		x.shed()
 	}
 	switch {
 	case c.now >= after(x.last, c.patience()):

@@ -70,6 +70,7 @@ func (c *Conn) dispatch() {
 			return
 		}
 		x.decided = true
+		x.vip.Note(c.now, c.remote, &x.rq, &x.d)
 		x.d.Commit(c.now)
 		c.use(u)
 		return
@@ -82,6 +83,7 @@ func (c *Conn) choose() {
 	x := c.x
 	x.profile.Decide(c.now, &x.rq, &x.d)
 	x.decided = true
+	x.vip.Note(c.now, c.remote, &x.rq, &x.d)
 	switch {
 	case x.d.Outcome == route.Held, x.d.Outcome == route.NoServer && x.attempts > 0:
 		// No answer is to be had from a server that exists.
@@ -146,8 +148,10 @@ func (c *Conn) use(u *upstream) {
 	x.stale = u.used
 	x.sent, x.last = c.now, c.now
 	x.restartWindow(c.now)
-	c.forward()
-	u.full = c.d.Send(u.leg, x.fwd)
+	s := scratches.Get().(*scratch)
+	s.b = c.forward(s.b[:0])
+	u.full = c.d.Send(u.leg, s.b)
+	s.release()
 	c.hold(u.full && !x.request.done)
 }
 
@@ -219,7 +223,7 @@ func (c *Conn) serverEnded(l engine.Leg, err error) {
 func (c *Conn) serverFailed() {
 	x, u := c.x, c.x.up
 	unanswered := x.first == 0
-	if unanswered && x.stale && c.repeatable() {
+	if c.retryable() {
 		c.drop(u, engine.Reset)
 		x.retried = true
 		c.dial(false)
@@ -241,6 +245,10 @@ func (c *Conn) serverFailed() {
 		c.fail(502, route.CauseGarbage, route.EndServer)
 	}
 }
+
+// retryable reports whether the request would be sent again if its server ended
+// now: its connection may have been dead all the time.
+func (c *Conn) retryable() bool { return c.x.first == 0 && c.x.stale && c.repeatable() }
 
 // repeatable reports whether the request may be sent once more, because doing
 // it twice does no harm, nothing of it would be missing, and no identity

@@ -65,6 +65,7 @@ func (c *Conn) Tick(now int64, why engine.Cause, d engine.Driver) {
 func (c *Conn) choose(now int64, d engine.Driver) {
 	p := c.pair
 	p.profile.Decide(now, &p.rq, &p.d)
+	p.vip.Note(now, c.client, &p.rq, &p.d)
 	if p.d.Outcome != route.Chosen {
 		p.vip.Refuse(route.CauseNoServer)
 		c.finish(now, route.EndNoServer, engine.Reset, d)

@@ -14,7 +14,6 @@ type pair struct {
 	profile *route.Profile
 	d       route.Decision
 	rq      route.Request
-	rec     route.Record
 
 	server   engine.Leg // engine.Client: none
 	attempts int
@@ -30,6 +29,9 @@ type pair struct {
 }
 
 var pairs = sync.Pool{New: func() any { return new(pair) }}
+
+// records are those of connections that end; one that is open needs none.
+var records = sync.Pool{New: func() any { return new(route.Record) }}
 
 // newPair returns the state of c, which opens.
 func newPair(c *Conn, now int64) *pair {
@@ -49,7 +51,7 @@ func (p *pair) release() {
 
 // record counts the connection and hands its access record to the log.
 func (p *pair) record(now int64, end route.End, client netip.AddrPort) {
-	r := &p.rec
+	r := records.Get().(*route.Record) //nolint:forcetypeassert // the pool holds nothing else
 	*r = route.Record{
 		VIP:      p.vip.Name,
 		Profile:  p.profile.Name,
@@ -67,4 +69,5 @@ func (p *pair) record(now int64, end route.End, client netip.AddrPort) {
 		r.Server, r.Step, r.Why = p.d.Server(), p.d.Step(), p.d.Why()
 	}
 	p.vip.CountRelayed(r)
+	records.Put(r)
 }
