@@ -75,6 +75,7 @@ type screen struct {
 	Matrix  matrix
 	Recent  []Event
 	Holders []holder
+	Crowd   crowd // the shared addresses
 }
 
 // maxEvents is how many events are shown.
@@ -87,6 +88,7 @@ func screenOf(v *View) *screen {
 		Matrix:  matrixOf(v),
 		Recent:  v.Events[:min(len(v.Events), maxEvents)],
 		Holders: holders(v),
+		Crowd:   crowdOf(v.Shared),
 	}
 }
 

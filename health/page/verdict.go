@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // level is how bad a thing is; it picks the shape and colour that go with its words.
@@ -119,9 +120,32 @@ func processFindings(v *View) []finding {
 		text := fmt.Sprintf("The table holds %s bindings, of %s possible.", count(v.Table.Bindings), count(v.Table.Capacity))
 		fs = append(fs, finding{Level: warn, Text: text})
 	}
+	fs = append(fs, tableFindings(v)...)
 	if v.Panics > 0 {
 		text := fmt.Sprintf("A fault of casbah's own ended %s; the log has the trace.", plural(int(v.Panics), "connection"))
 		fs = append(fs, finding{Level: warn, Text: text})
+	}
+	return fs
+}
+
+// soonFull is in what time a full table is worth a word: enough to do something about it.
+const soonFull = time.Hour
+
+// lossWorth is for how long lost bindings are worth a word: afterwards few would be left.
+const lossWorth = 8 * time.Hour
+
+// tableFindings are about what may become of the bindings.
+func tableFindings(v *View) []finding {
+	var fs []finding
+	t := &v.Table
+	if t.FullIn > 0 && t.FullIn <= soonFull {
+		fs = append(fs, finding{Level: warn, Text: fmt.Sprintf("At the growth of the last minutes the table of bindings is full in %s.", span(t.FullIn))})
+	}
+	if t.SaveError != "" {
+		fs = append(fs, finding{Level: warn, Text: "The bindings cannot be saved: a restart would forget the newest.", Detail: t.SaveError})
+	}
+	if t.RestoreError != "" && v.Now.Sub(v.Started) < lossWorth {
+		fs = append(fs, finding{Level: note, Text: "The bindings from before the start are lost; clients were balanced anew.", Detail: t.RestoreError})
 	}
 	return fs
 }

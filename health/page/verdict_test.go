@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"casbah/health/page"
 )
@@ -127,6 +128,11 @@ func TestFindings(t *testing.T) {
 		{"connections", func(v *page.View) { v.Conns = 900 }, []string{"900 connections are open, of 1,000 allowed."}},
 		{"connections-unlimited", func(v *page.View) { v.Conns, v.ConnLimit = 900, 0 }, nil},
 		{"table", func(v *page.View) { v.Table.Bindings = 9000 }, []string{"The table holds 9,000 bindings, of 10,000 possible."}},
+		{"table-soon-full", func(v *page.View) { v.Table.FullIn = 12 * time.Minute }, []string{"At the growth of the last minutes the table of bindings is full in 12 min."}},
+		{"table-full-some-day", func(v *page.View) { v.Table.FullIn = 61 * time.Minute }, nil},
+		{"not-saved", func(v *page.View) { v.Table.SaveError = "no space left on device" }, []string{"The bindings cannot be saved: a restart would forget the newest. no space left on device"}},
+		{"not-restored", func(v *page.View) { v.Table.RestoreError, v.Started = "checksum", v.Now.Add(-time.Hour) }, []string{"The bindings from before the start are lost; clients were balanced anew. checksum"}},
+		{"not-restored-long-ago", func(v *page.View) { v.Table.RestoreError, v.Started = "checksum", v.Now.Add(-8*time.Hour) }, nil},
 		{"fault", func(v *page.View) { v.Panics = 2 }, []string{"A fault of casbah's own ended 2 connections; the log has the trace."}},
 	}
 	for _, tt := range tests {

@@ -22,7 +22,8 @@ type View struct {
 	VIPs    []VIP
 	Pools   []Pool
 	Table   Table
-	Events  []Event // newest first
+	Shared  []Shared // addresses that many clients share, those with most first
+	Events  []Event  // newest first
 }
 
 // Traffic is how much flows now, per second. Octets are counted at the client's
@@ -45,6 +46,10 @@ type VIP struct {
 	Refused, Ends    []Count
 	Pins             uint64 // upstream connections that were pinned
 	Unlogged         uint64 // access records dropped
+	Clashes          uint64 // cookies with the name of casbah's own that it did not make
+	Storeless        uint64 // client connections that do not bring the cookie they were given
+	Evictions        uint64 // live bindings that made room for the VIP's
+	Refusals         uint64 // the VIP's bindings that found no room
 }
 
 // Count is how often the thing of that name happened since start.
@@ -91,7 +96,11 @@ type Table struct {
 	Bindings, Capacity, Unconfirmed int
 	Evictions, Refusals             uint64
 	Oldest                          time.Duration // since the binding unused for longest was used
+	FullIn                          time.Duration // at the growth of the last minutes; 0: not within a day, or it is full
 	Bytes                           int64         // memory
+	Saved                           time.Time     // to disk; zero: not yet
+	SaveError                       string        // of the last try; empty: it went well
+	RestoreError                    string        // why the bindings from before the start are lost; empty: they are not
 }
 
 // Event is one thing that happened.
