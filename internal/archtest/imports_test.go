@@ -30,6 +30,9 @@ var allowed = map[string][]string{
 	"protocols/http1":    {"engine", "route", "balance", "protocols/rpchttp", "protocols/ntlm"},
 	"protocols/relay":    {"engine", "route"},
 	"protocols/ntlm":     {},
+	"protocols/imap4":    {"internal/maildialogue"},
+	"protocols/pop3":     {"internal/maildialogue"},
+	"protocols/smtp":     {"internal/maildialogue"},
 	"protocols/msrpc":    {},
 	"tlsterm":            {},
 	"health":             {"balance", "tlsterm", "protocols/*"},
@@ -43,6 +46,9 @@ var allowed = map[string][]string{
 	"internal/rule":      {},
 	"internal/proxyhead": {},
 	"internal/tlsbio":    {},
+
+	"internal/maildialogue":              {},
+	"internal/maildialogue/dialoguetest": {"internal/maildialogue"}, // for the tests of dialogues
 	"bench/soak":         {"lab"},
 }
 
