@@ -105,8 +105,9 @@ bench-table-haproxy: build ## memory and CPU with a million bindings, beside HAP
 	bench/table.py $(BENCH_ARGS)
 
 .PHONY: soak
-soak: ## good and bad clients at random for SOAK_TIME (default 20m), race detector on
+soak: ## good and bad clients at random for SOAK_TIME (default 20m), with the race detector and then without, for memory
 	$(GO) run ./bench/soak -time $(or $(SOAK_TIME),20m) $(SOAK_ARGS)
+	$(GO) run ./bench/soak -race=false -time $(or $(SOAK_TIME),20m) $(SOAK_ARGS)
 
 .PHONY: test-sessions
 test-sessions: ## 100,000 requests with cookies in each mode: none may move

@@ -41,9 +41,9 @@ func prepare(ctx context.Context, o *options, dir string, w io.Writer) (*soak, e
 	fmt.Fprintf(s.out, "seed %d, %v, rest every %v, %d workers\n", o.seed, o.time, o.rest, o.workers)
 	binary := o.binary
 	if binary == "" {
-		fmt.Fprintln(s.out, "building casbah with the race detector")
+		fmt.Fprintf(s.out, "building casbah, with the race detector: %t\n", o.race)
 		var err error
-		if binary, err = buildCasbah(ctx, dir); err != nil {
+		if binary, err = buildCasbah(ctx, dir, o.race); err != nil {
 			return nil, err
 		}
 	}
@@ -304,6 +304,10 @@ func (s *soak) compare() {
 	octets, ok := growth(s.points)
 	if !ok {
 		fmt.Fprintf(s.out, "no trend of memory: fewer than %d rests in the second half\n", leastPoints)
+		return
+	}
+	if s.opts.race {
+		fmt.Fprintf(s.out, "over the second half RSS grew by %.1f MiB, the race detector's included\n", mib(octets))
 		return
 	}
 	fmt.Fprintf(s.out, "over the second half RSS grew by %.1f MiB, limit %.0f\n", mib(octets), mib(s.opts.growth))
