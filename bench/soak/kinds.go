@@ -148,11 +148,12 @@ func (a *actor) duplex(ctx context.Context, k *link) string {
 
 // slowReader takes its time over an answer.
 func (a *actor) slowReader(ctx context.Context, k *link) string {
-	if a.chance(50) {
-		_ = k.tcp.SetReadBuffer(4 << 10)
-	}
 	p := a.draw(k)
 	p.down += 64 << 10
+	if a.chance(50) {
+		_ = k.tcp.SetReadBuffer(4 << 10)
+		p.down = min(p.down, 1<<20) // some 40 KB a second pass through such a window
+	}
 	slow := pace{piece: 256 + a.rng.IntN(8<<10), rest: a.within(0, 40*time.Millisecond), rests: 60}
 	if !a.judge(ctx, k, p, a.exchange(k, p, swift, slow)) {
 		return endFailed
