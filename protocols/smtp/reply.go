@@ -1,0 +1,108 @@
+package smtp
+
+import "casbah/internal/maildialogue"
+
+// mostGreeting is the longest line of a greeting (RFC 5321, Section 4.5.3.1.5).
+const mostGreeting = 512
+
+// What ends a session, of the server.
+var (
+	errLongReply    = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "reply line longer than 8192 octets"}
+	errLongGreeting = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "greeting line longer than 512 octets"}
+	errHugeGreeting = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "greeting longer than 8192 octets"}
+	errManyLines    = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "reply of more than 1000 lines"}
+	errNoReply      = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "line that is no reply"}
+	errGoAhead      = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "asks for more of a command that has no more"}
+)
+
+// fromServer takes one line of a reply.
+func (d *Dialogue) fromServer(p []byte, e *Effect) (int, error) {
+	s := &d.state
+	most, errLong := maildialogue.MostLine, errLongReply
+	if !s.Greeted {
+		most, errLong = mostGreeting, errLongGreeting
+	}
+	line, long := s.ServerLine(p, most)
+	switch {
+	case long:
+		return 0, d.fail(e, errLong)
+	case line == nil:
+		return 0, nil
+	}
+	code, last, ok := parseReply(line)
+	switch {
+	case !ok:
+		return 0, d.fail(e, errNoReply)
+	case d.lines == maildialogue.MostLines:
+		return 0, d.fail(e, errManyLines)
+	}
+	d.lines++
+	if code == 250 && d.due() == ehlo {
+		d.listed(line, last, e)
+	} else {
+		e.ToClient = append(e.ToClient, line...)
+	}
+	if !last {
+		return len(line), nil
+	}
+	d.lines = 0
+	err := d.replied(code, e)
+	s.Resume(e)
+	return len(line), err
+}
+
+// parseReply reads a line of a reply (RFC 5321, Section 4.2).
+func parseReply(line []byte) (code int, last, ok bool) {
+	text := maildialogue.Text(line)
+	if len(text) < 3 {
+		return 0, false, false
+	}
+	n, ok := maildialogue.Number(text[:3])
+	if !ok || len(text) > 3 && text[3] != ' ' && text[3] != '-' {
+		return 0, false, false
+	}
+	return int(n), len(text) == 3 || text[3] == ' ', true
+}
+
+// due returns the kind of the command that the server's words answer.
+func (d *Dialogue) due() uint8 {
+	if !d.state.Greeted || d.queue.Empty() {
+		return plain
+	}
+	return d.queue.First()
+}
+
+// replied draws the conclusions of a whole reply.
+func (d *Dialogue) replied(code int, e *Effect) error {
+	s := &d.state
+	s.Left = s.Left || code == 421 || code == 221
+	kind, asked := d.due(), s.Greeted && !d.queue.Empty()
+	s.Greeted = true
+	if !asked {
+		return nil // the greeting, or a server that ends the session by itself
+	}
+	d.queue.Pop()
+	if kind == plain {
+		if code/100 == 3 {
+			return d.fail(e, errGoAhead)
+		}
+		return nil
+	}
+	s.Phase = maildialogue.Command
+	switch {
+	case kind == ehlo || kind == helo:
+		d.mustGreet = d.mustGreet && code != 250
+	case kind == data && code/100 == 3:
+		s.Phase, d.body = maildialogue.Message, 0
+	case kind == auth && code/100 == 3:
+		s.Phase = maildialogue.Answers
+	case kind == auth:
+		d.authed = d.authed || code/100 == 2
+	case kind == exchange50 && code/100 == 3:
+		d.queue.Push(plain)
+		e.PassClient = d.octets
+	case kind == tls && code == 220, kind == turn && code/100 == 2:
+		s.Lose(e)
+	}
+	return nil
+}
