@@ -6,6 +6,7 @@ type findings struct {
 	rival int  // the first confirmed identity that can serve; -1: none can
 	why   Why  // what to say if none can serve
 	lost  bool // a confirmed identity is bound to a server of the pool that cannot serve
+	moved bool // a confirmed identity is bound to a server that cannot serve, in the pool or not
 	aside bool // an address is set aside
 }
 
@@ -23,6 +24,8 @@ func (c *Chain) judge(w *Walk) {
 			w.Why = Spread
 		}
 		return
+	case f.moved && f.rival < 0 && !c.identifies(w, f.by): // an address leads the client to another server
+		w.Why = Rebound
 	case f.rival < 0 || c.identifies(w, f.by) || w.Readings[f.rival].Server == w.Readings[f.by].Server:
 		w.Why = Bound
 	case c.strict: // here and below, the address carries more than one client
@@ -52,6 +55,7 @@ func (c *Chain) weigh(w *Walk) findings {
 		if !c.usable(rd) {
 			f.why = Rebound
 			rd.Use = Vanished
+			f.moved = f.moved || confirmed
 			f.lost = f.lost || confirmed && c.isMember(rd)
 			continue
 		}

@@ -111,7 +111,7 @@ func (p *Profile) walk(now int64, r *Request, d *Decision) {
 	d.Profile, d.Outcome, d.Endpoint, d.chosen, d.aside = p, Chosen, nil, -1, false
 	d.pinned = false
 	d.eligible = p.eligible() &^ d.tried
-	d.usable = d.eligible | p.draining()&^d.tried
+	d.usable = d.eligible | p.keeping()&^d.tried
 	p.Chain.Walk(now, r, d, &d.Walk)
 	d.loss = NoLoss
 	if d.Walk.Held || d.Walk.Why == persistence.Rebound {
@@ -129,31 +129,30 @@ func (d *Decision) Standing(id balance.ServerID) persistence.Standing {
 	if i < 0 || d.Profile.index(id) < 0 {
 		return persistence.Gone
 	}
-	if lead == d.Profile {
-		switch {
-		case d.eligible.Has(i):
-			return persistence.Usable
-		case d.usable.Has(i):
-			return persistence.Draining
-		default:
-			return persistence.Gone
-		}
+	takes, keeps := d.eligible, d.usable
+	if lead != d.Profile {
+		takes, keeps = lead.eligible(), lead.keeping()
 	}
 	switch {
-	case lead.eligible().Has(i):
+	case takes.Has(i):
 		return persistence.Usable
-	case lead.draining().Has(i):
-		return persistence.Draining
-	default:
+	case !keeps.Has(i):
 		return persistence.Gone
+	case lead.Candidates[i].Service.State() == balance.Drain:
+		return persistence.Draining
+	default: // nothing is known of it yet
+		return persistence.Usable
 	}
 }
 
-// draining returns the candidates that only bound clients may use.
-func (p *Profile) draining() balance.Eligible {
+// keeping returns the candidates that only bound clients may use: those that
+// drain, and those of which nothing is known yet. Where others are known already,
+// as just after a start, the clients of the slowest would be taken from it
+// otherwise; if it is down, the connection tells.
+func (p *Profile) keeping() balance.Eligible {
 	var e balance.Eligible
 	for i := range p.Candidates {
-		if p.Candidates[i].Service.State() == balance.Drain {
+		if st := p.Candidates[i].Service.State(); st == balance.Drain || st == balance.Unknown {
 			e |= 1 << uint(i)
 		}
 	}
@@ -163,9 +162,20 @@ func (p *Profile) draining() balance.Eligible {
 // Commit carries the decision out: it binds the keys that the request brought
 // and counts the request as open. Release must follow.
 func (d *Decision) Commit(now int64) {
+	d.Bind(now)
+	d.Begin()
+}
+
+// Bind is the half of Commit that binds. It comes later than Begin where only
+// the server's answer tells that the client is who it says.
+func (d *Decision) Bind(now int64) {
 	if !d.aside {
 		d.Profile.Chain.Bind(now, &d.Walk, d.Endpoint.Server)
 	}
+}
+
+// Begin is the half of Commit that counts.
+func (d *Decision) Begin() {
 	d.service().Begin()
 	d.open = true
 }
@@ -188,6 +198,14 @@ func (d *Decision) Answer(now int64, wait time.Duration, resp *httphead.Response
 		return lines
 	}
 	return d.Profile.Chain.Learn(now, &d.Walk, d.Endpoint.Server, resp, lines)
+}
+
+// Session takes in the ID of the TLS session that the server has given to the
+// connection, or resumed; see persistence.Chain.Session.
+func (d *Decision) Session(now int64, id []byte) {
+	if !d.aside {
+		d.Profile.Chain.Session(now, &d.Walk, id)
+	}
 }
 
 // Touch keeps the bindings that the request used alive while it is open.

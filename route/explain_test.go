@@ -217,7 +217,11 @@ func TestWhy(t *testing.T) {
 		{"no-key", nil, first, request(t, "", "", ""), "no_key", "the client shows nothing that the chain knows it by: round_robin chooses cas2 of 3 servers"},
 		{"down", nil, func(s *site) { first(s); s.set(0, balance.Down) }, again, "rebound_down", "step source_ip is bound to cas1, which is down: round_robin chooses cas"},
 		{"maintenance", nil, func(s *site) { first(s); s.set(0, balance.Maintenance) }, again, "rebound_maintenance", "which is in maintenance"},
-		{"unknown", nil, func(s *site) { first(s); s.set(0, balance.Unknown) }, again, "rebound_unknown", "which was not probed yet"},
+		{"unknown", nil, func(s *site) { first(s); s.set(0, balance.Unknown) }, again, "bound", "step source_ip is bound to cas1"}, // as after a start
+		{
+			"down-behind-an-address", nil, func(s *site) { first(s); s.decide(request(t, "192.0.2.2", "a", "")); s.set(1, balance.Down) },
+			request(t, "192.0.2.1", "a", ""), "rebound_down", "step cookie session is bound to cas2, which is down: step source_ip is bound to cas1 and decides, and the client is bound to it",
+		},
 		{"left", nil, func(s *site) {
 			first(s)
 			s.profile.Candidates, s.profile.Names.Servers = s.profile.Candidates[1:], s.profile.Names.Servers[1:]

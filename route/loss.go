@@ -15,7 +15,6 @@ const (
 	LostDown             // the server is down
 	LostMaintenance      // in maintenance
 	LostDrain            // it drains, and this client is not to be kept meanwhile
-	LostUnknown          // it was not probed yet, while others were
 	LostLeft             // it left the pool
 	LostUnreached        // it could not be reached for this request
 	losses
@@ -23,21 +22,21 @@ const (
 
 // String returns the loss's word.
 func (l Loss) String() string {
-	return [...]string{"", "down", "maintenance", "drain", "unknown", "left", "unreached"}[l]
+	return [...]string{"", "down", "maintenance", "drain", "left", "unreached"}[l]
 }
 
 // rebounds are the words of the access record for a rebind.
 var rebounds = [losses]string{
-	"rebound_down", "rebound_down", "rebound_maintenance", "rebound_drain", "rebound_unknown", "rebound_left", "rebound_unreached",
+	"rebound_down", "rebound_down", "rebound_maintenance", "rebound_drain", "rebound_left", "rebound_unreached",
 }
 
 // lose notes why the client's server does not serve it: that of the first step
-// which is bound to one that is gone. Where the request is held, it is the first
-// that tells who the client is.
+// which is bound to one that is gone. Where the request is held, or an address
+// leads it to another server, it is the first that tells who the client is.
 func (d *Decision) lose() {
 	for i := range d.Walk.Readings[:d.Walk.N] {
 		rd := &d.Walk.Readings[i]
-		if rd.Use != persistence.Vanished || d.Walk.Held && !d.holds(rd) {
+		if rd.Use != persistence.Vanished || d.Walk.Held && !d.holds(rd) || d.Walk.Server != 0 && !d.identifies(rd) {
 			continue
 		}
 		d.lossAt, d.loss = int8(i), d.lossOf(rd.Server)
@@ -47,7 +46,12 @@ func (d *Decision) lose() {
 
 // holds reports whether rd is a binding that keeps its client from other servers.
 func (d *Decision) holds(rd *persistence.Reading) bool {
-	return rd.Confirmed && d.Profile.Chain.Identity(int(rd.Step)) && d.Profile.index(rd.Server) >= 0
+	return d.identifies(rd) && d.Profile.index(rd.Server) >= 0
+}
+
+// identifies reports whether rd is of a confirmed identity.
+func (d *Decision) identifies(rd *persistence.Reading) bool {
+	return rd.Confirmed && d.Profile.Chain.Identity(int(rd.Step))
 }
 
 // lossOf says why the group cannot be served by the server.
@@ -87,8 +91,6 @@ func lossIn(st balance.State) Loss {
 		return LostMaintenance
 	case balance.Drain:
 		return LostDrain
-	case balance.Unknown:
-		return LostUnknown
 	default:
 		return LostDown
 	}

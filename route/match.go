@@ -24,7 +24,7 @@ const (
 // percent-encoded octet compares as the octet that it stands for, since that is
 // what the server will see.
 func (v *VIP) Match(host, path []byte) (*Profile, Verdict) {
-	if len(v.Hosts) > 0 && !v.serves(host) {
+	if !v.Serves(host) {
 		return nil, Misdirected
 	}
 	var best *Profile
@@ -45,7 +45,11 @@ func (v *VIP) Match(host, path []byte) (*Profile, Verdict) {
 	return best, Found
 }
 
-func (v *VIP) serves(host []byte) bool {
+// Serves reports whether host, with or without a port, is one of the VIP's.
+func (v *VIP) Serves(host []byte) bool {
+	if len(v.Hosts) == 0 {
+		return true
+	}
 	name := hostname(host)
 	for _, h := range v.Hosts {
 		if httphead.EqualFold(name, h) {

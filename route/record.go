@@ -39,7 +39,7 @@ type Record struct {
 	Client     netip.AddrPort
 	Source     netip.Addr // the client that a trusted proxy names; the client's own address otherwise
 	Server     string     // empty if none was chosen
-	Relayed    bool       // a connection that was relayed: Method, Host, Path, Status and First say nothing
+	Relayed    bool       // a connection that was relayed: Method, Path, Status and First say nothing, and Host is what its TLS asks for
 	Method     []byte
 	Host       []byte
 	Path       []byte // without the query
@@ -69,6 +69,7 @@ type Counters struct {
 	Refused    [causes]atomic.Uint64
 	Pins       atomic.Uint64        // upstream connections that were pinned
 	Unlogged   atomic.Uint64        // access records dropped because the log was too slow
+	Dropped    atomic.Uint64        // datagrams of flows that could not be passed on
 	Table      persistence.Pressure // what its bindings met where the table had no room
 	Clashes    Clashes
 	Cookieless atomic.Uint64 // client connections that do not bring the cookie that casbah gave them

@@ -10,7 +10,7 @@ import (
 // is says a loss of a server in a sentence.
 func (l Loss) is() string {
 	return [...]string{
-		"is not used", "is down", "is in maintenance", "drains and keeps no address of more than one client", "was not probed yet",
+		"is not used", "is down", "is in maintenance", "drains and keeps no address of more than one client",
 		"is not in the pool any more", "could not be reached",
 	}[l]
 }
@@ -37,9 +37,13 @@ func (j *judged) sentence() string {
 		return fmt.Sprintf("%s, and that is a confirmed identity; %s, so more than one client has that address", j.bound(j.used()), j.bound(j.overruled()))
 	case persistence.Strict:
 		return fmt.Sprintf("%s and decides, as strict_order = true says; %s, so more than one client has that address", j.bound(j.used()), j.bound(j.overruled()))
-	default:
-		return j.lead() + j.picks() + j.binds()
+	case persistence.Rebound:
+		if used := j.used(); used >= 0 {
+			return j.lead() + j.bound(used) + " and decides" + j.binds()
+		}
+	default: // no step has decided
 	}
+	return j.lead() + j.picks() + j.binds()
 }
 
 // lead says why no step has decided.
