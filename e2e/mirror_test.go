@@ -42,7 +42,7 @@ func (r *rig) from(source, path string, headers ...string) answer {
 
 // spread fails unless the three next requests come to three servers: nothing
 // holds the client.
-func (r *rig) spread(what, source, path string, headers ...string) { //nolint:unparam // it is sticks the other way round
+func (r *rig) spread(what, source, path string, headers ...string) {
 	r.t.Helper()
 	seen := map[string]bool{}
 	for range 3 {
