@@ -52,8 +52,9 @@ type Core interface {
 	// Dialed answers Dial: TCP and TLS are up, or not. reused tells that the
 	// connection was parked before; after an error l is free.
 	Dialed(now int64, l Leg, reused bool, err error, d Driver)
-	// Secured answers StartTLS.
-	Secured(now int64, l Leg, err error, d Driver)
+	// Secured answers StartTLS: TLS is up, or not. Dropped is how many octets
+	// StartTLS discarded. After an error l is closed, and free.
+	Secured(now int64, l Leg, dropped int, err error, d Driver)
 	// End reports that l sends nothing more. A nil err is a FIN: what was read
 	// before it has been offered, and l can still be sent to. Otherwise l is
 	// gone in both directions and free once the call returns.
@@ -86,8 +87,13 @@ type Driver interface {
 	// Dial connects to e and is always answered by Dialed, after the current
 	// call. With reuse a connection that was parked for e may serve.
 	Dial(e *balance.Endpoint, reuse bool) Leg
-	// StartTLS makes l speak TLS from here on; answered by Secured. DropUnread
-	// discards what was read and not used.
+	// StartTLS makes l speak TLS from here on: the client leg as the server of
+	// Listener.StartTLS, any other as a client of Endpoint.StartTLS. It is always
+	// answered by Secured, after the current call, and nothing else is reported of
+	// l before. What was sent leaves first, in plain; what is sent meanwhile
+	// follows the handshake. What was read and not used never reaches the core:
+	// with dropUnread it is discarded, or else it belongs to the handshake. A Move
+	// from l ends; Hold does not stop the handshake.
 	StartTLS(l Leg, dropUnread bool)
 	// Close closes l. Closing a leg that is gone does nothing.
 	Close(l Leg, how How)

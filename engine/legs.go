@@ -2,12 +2,18 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"os"
 )
 
-// ErrStartTLS answers StartTLS in every driver: no protocol that they serve begins
-// TLS on an open connection.
-var ErrStartTLS = errors.New("engine: STARTTLS: " + errors.ErrUnsupported.Error())
+// The errors by which every driver answers a StartTLS that cannot begin, or that
+// does not end in time.
+var (
+	ErrNoTLS   = errors.New("engine: no configuration for TLS, or the leg has it already")
+	ErrTLSOver = errors.New("engine: TLS was to begin on a leg that has ended")
+	ErrTLSTime = fmt.Errorf("engine: TLS handshake: no end in time: %w", os.ErrDeadlineExceeded)
+)
 
 // FreeLeg returns the lowest number above the client's that no leg of a driver
 // has (nil is free), and the legs with room for it.

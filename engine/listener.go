@@ -50,7 +50,10 @@ type Listener struct {
 	// ticket keys that are set later must reach each of them, and do not reach a
 	// clone.
 	TLS *tls.Config
-	New NewCore // called for each connection once its handshake is over
+	// StartTLS is what a plain connection speaks once its core calls StartTLS;
+	// nil: that fails.
+	StartTLS *tls.Config
+	New      NewCore // called for each connection once its handshake is over
 
 	// ProxyFrom lists the senders of PROXY protocol headers. A listed one that
 	// sends none is refused; a header from any other is not read as one.

@@ -51,7 +51,7 @@ const (
 func behaviours() []behaviour {
 	return slices.Concat(
 		octets(), ends(), closes(), moves(), wakes(), dials(), parks(), stops(),
-		panics(), conns(), greetings(), limits(), sockets(),
+		panics(), conns(), greetings(), limits(), sockets(), startTLSs(), upStartTLSs(), proxies(),
 	)
 }
 

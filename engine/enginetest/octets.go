@@ -26,7 +26,6 @@ func octets() []behaviour {
 		{"octets-slow-reader", slowReader, alone},
 		{"octets-order", sendOrder, alone},
 		{"octets-small-records", smallRecords, alone},
-		{"octets-starttls", startTLS, alone},
 	}
 }
 
@@ -311,22 +310,5 @@ func smallRecords(t *trial) {
 				}
 			}
 		})
-	}
-}
-
-// startTLS is answered: by an error, where no TLS is configured.
-func startTLS(t *trial) {
-	answers := make(chan error, 1)
-	core := &Toy{
-		OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
-			d.StartTLS(l, true)
-			return len(p)
-		},
-		OnSecured: func(_ engine.Leg, err error, _ engine.Driver) { answers <- err },
-	}
-	s := t.start(engine.Config{}, &engine.Listener{New: Fixed(core)})
-	Send(t, Dial(t, s.at), "STARTTLS\r\n")
-	if err := Receive(t, answers, "Secured"); err == nil {
-		t.Error("Secured(nil); want an error")
 	}
 }

@@ -16,7 +16,7 @@ type Toy struct {
 	OnOpen    func(now int64, d engine.Driver) // the tick that every connection begins with
 	OnBytes   func(l engine.Leg, p []byte, d engine.Driver) int
 	OnDialed  func(l engine.Leg, reused bool, err error, d engine.Driver)
-	OnSecured func(l engine.Leg, err error, d engine.Driver)
+	OnSecured func(l engine.Leg, dropped int, err error, d engine.Driver)
 	OnEnd     func(l engine.Leg, err error, d engine.Driver)
 	OnDrained func(l engine.Leg, d engine.Driver)
 	OnMoved   func(from engine.Leg, n int64, d engine.Driver)
@@ -63,11 +63,11 @@ func (t *Toy) Dialed(now int64, l engine.Leg, reused bool, err error, d engine.D
 }
 
 // Secured implements engine.Core.
-func (t *Toy) Secured(now int64, l engine.Leg, err error, d engine.Driver) {
+func (t *Toy) Secured(now int64, l engine.Leg, dropped int, err error, d engine.Driver) {
 	t.enter(now)
 	defer t.leave()
 	if t.OnSecured != nil {
-		t.OnSecured(l, err, d)
+		t.OnSecured(l, dropped, err, d)
 	}
 }
 

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"casbah/balance"
 	"casbah/engine/bounds"
+	"casbah/internal/proxyhead"
 )
 
 // errUnresolved answers the Dial of an endpoint whose name has no address yet.
@@ -26,13 +28,17 @@ func (c *conn) startDial(l *leg) {
 			return
 		}
 	}
-	wait := e.ConnectTimeout
-	if wait <= 0 {
-		wait = bounds.ConnectTime
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	ctx, cancel := context.WithTimeout(context.Background(), connectTime(l))
 	l.dial, l.cancel = dialling, cancel
 	c.engine.running.Go(func() { c.runDial(ctx, l) })
+}
+
+// connectTime is how long TCP and TLS towards the endpoint of l may take.
+func connectTime(l *leg) time.Duration {
+	if wait := l.endpoint.ConnectTimeout; wait > 0 {
+		return wait
+	}
+	return bounds.ConnectTime
 }
 
 // cancelDial ends a dial that the core has lost interest in.
@@ -44,7 +50,7 @@ func (l *leg) cancelDial() {
 
 // runDial is the goroutine of an upstream leg: its dial, then its reader.
 func (c *conn) runDial(ctx context.Context, l *leg) {
-	w, err := c.engine.connect(ctx, l.endpoint)
+	w, err := c.connect(ctx, l.endpoint)
 	c.mu.Lock()
 	l.cancel()
 	c.now = c.engine.clock()
@@ -71,30 +77,30 @@ func (c *conn) runDial(ctx context.Context, l *leg) {
 	reads := l.reading
 	c.leave()
 	if reads {
-		l.readLoop(&c.engine.hangups)
+		l.readLoop(&c.engine.hangups) //nolint:contextcheck // ctx is the dial's
 	}
 }
 
-// connect dials e.
-func (e *Engine) connect(ctx context.Context, to *balance.Endpoint) (*wire, error) {
-	if e.dialer != nil {
-		nc, err := e.dialer(ctx, to)
-		if err != nil {
-			return nil, err
-		}
-		w := &wire{sock: newSocket(nc)}
-		w.sock.parks = w.sock.raw != nil
-		return w, nil
-	}
-	addr, _ := to.Addr()
-	// The dialer turns TCP_NODELAY and keep-alives on by itself.
-	nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr.String())
+// connect dials to, and says there who the client is if the endpoint wants that,
+// ahead of TLS.
+func (c *conn) connect(ctx context.Context, to *balance.Endpoint) (*wire, error) {
+	e := c.engine
+	nc, err := e.connectTCP(ctx, to)
 	if err != nil {
 		return nil, err
 	}
 	w := &wire{sock: newSocket(nc)}
 	w.sock.parks = w.sock.raw != nil
-	if to.TLS == nil {
+	if v := to.ProxyProtocol; v != 0 {
+		until, _ := ctx.Deadline()
+		_ = nc.SetWriteDeadline(until)
+		if _, err := nc.Write(proxyhead.Append(nil, v, c.info.Remote, c.info.Local)); err != nil {
+			_ = nc.Close()
+			return nil, err
+		}
+		_ = nc.SetWriteDeadline(time.Time{})
+	}
+	if to.TLS == nil || e.dialer != nil {
 		return w, nil
 	}
 	w.secure(tls.Client, to.TLS)
@@ -105,7 +111,17 @@ func (e *Engine) connect(ctx context.Context, to *balance.Endpoint) (*wire, erro
 	return w, nil
 }
 
-// shake runs the handshake towards a server.
+// connectTCP dials to.
+func (e *Engine) connectTCP(ctx context.Context, to *balance.Endpoint) (net.Conn, error) {
+	if e.dialer != nil {
+		return e.dialer(ctx, to)
+	}
+	addr, _ := to.Addr()
+	// The dialer turns TCP_NODELAY and keep-alives on by itself.
+	return new(net.Dialer).DialContext(ctx, "tcp", addr.String())
+}
+
+// shake runs a handshake, of which the callbacks of TLS may panic.
 func (e *Engine) shake(ctx context.Context, w *wire) (err error) {
 	defer func() {
 		if value := recover(); value != nil {

@@ -57,7 +57,7 @@ func (c *conn) Dial(e *balance.Endpoint, reuse bool) engine.Leg {
 	id, legs := engine.FreeLeg(c.legs)
 	c.legs = legs
 	c.due = true
-	if reuse {
+	if reuse && e.ProxyProtocol == 0 { // else it belongs to another client
 		if l := c.engine.parked.take(e, c); l != nil {
 			c.adopt(l, id)
 			l.dial = dialDone
@@ -68,14 +68,6 @@ func (c *conn) Dial(e *balance.Endpoint, reuse bool) engine.Leg {
 	l.endpoint = e
 	c.startDial(l)
 	return id
-}
-
-// StartTLS implements engine.Driver.
-func (c *conn) StartTLS(id engine.Leg, _ bool) {
-	if l := c.leg(id); l != nil {
-		l.securing = true
-		c.due = true
-	}
 }
 
 // Close implements engine.Driver.

@@ -142,9 +142,8 @@ func (h *hangups) needed() bool {
 // wake has the reader of the socket read on to the end.
 func (h *hangups) wake(token uint64) {
 	h.mu.Lock()
-	s := h.sockets[token]
-	h.mu.Unlock()
-	if s != nil {
+	defer h.mu.Unlock() // a reader that has left sets deadlines of its own
+	if s := h.sockets[token]; s != nil {
 		s.hungUp.Store(true)
 		_ = s.SetReadDeadline(time.Unix(1, 0))
 	}

@@ -29,15 +29,15 @@ type leg struct {
 	reused   bool              // it was parked before
 
 	// What the core has been told, and is due to be told.
-	dial     dialState
-	dialErr  error
-	cancel   context.CancelFunc // ends the dial; nil: none
-	held     bool               // by the core
-	offer    bool               // unread octets are due at Bytes
-	finDue   bool               // End(nil) is due
-	failure  error              // End with it is due, after all else
-	drained  bool               // Drained is due
-	securing bool               // Secured is due
+	dial    dialState
+	dialErr error
+	cancel  context.CancelFunc // ends the dial; nil: none
+	held    bool               // by the core
+	offer   bool               // unread octets are due at Bytes
+	finDue  bool               // End(nil) is due
+	failure error              // End with it is due, after all else
+	drained bool               // Drained is due
+	start   *start             // a StartTLS that is not answered; nil: none
 
 	// Reading. Octets r to w of buf are unread by the core. The reader alone
 	// fills, moves and replaces buf; others take from its front.
@@ -106,9 +106,8 @@ func (l *leg) step(c *conn) bool {
 	switch {
 	case l.dial == dialDone:
 		l.dialed(c)
-	case l.securing:
-		l.securing = false
-		c.core.Secured(c.now, l.id, engine.ErrStartTLS, c)
+	case l.start != nil:
+		return l.stepStart(c)
 	case l.move.to != nil && unread && !l.held && l.move.to.queued() <= bounds.Full:
 		l.moveUnread(c)
 	case l.move.to == nil && l.move.moved > 0:
@@ -182,7 +181,11 @@ func (c *conn) detach(l *leg) {
 	c.legs[l.id] = nil
 	c.closed = append(c.closed, l)
 	l.gone = true
-	l.offer, l.finDue, l.failure, l.drained, l.securing = false, false, nil, false, false
+	l.offer, l.finDue, l.failure, l.drained = false, false, nil, false
+	if l.start != nil {
+		putBuffer(l.start.later)
+		l.start = nil
+	}
 	l.move = move{}
 	for _, from := range c.legs {
 		if from != nil && from.move.to == l {

@@ -88,6 +88,33 @@ func TestSlowGreeting(t *testing.T) {
 	}
 }
 
+// TestSlowStartTLS gives a handshake that begins later its time, while the core
+// holds its client too, and closes the leg then.
+func TestSlowStartTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		answers := make(chan error, 1)
+		ln := &engine.Listener{StartTLS: enginetest.ServerTLS(), New: enginetest.Fixed(&enginetest.Toy{
+			OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
+				d.Hold(l, true)
+				d.StartTLS(l, true)
+				return len(p)
+			},
+			OnSecured: func(_ engine.Leg, _ int, err error, _ engine.Driver) { answers <- err },
+		})}
+		e := New(engine.Config{})
+		e.ServeConn(b, ln)
+		enginetest.Send(t, a, "STARTTLS\r\n")
+		began := time.Now()
+		enginetest.Send(t, a, "\x16\x03\x01")
+		if err, took := <-answers, time.Since(began); !errors.Is(err, engine.ErrTLSTime) || took != bounds.HandshakeTime {
+			t.Errorf("Secured(%v) after %v; want %v after %v", err, took, engine.ErrTLSTime, bounds.HandshakeTime)
+		}
+		finish(t, e)
+		_ = a.Close()
+	})
+}
+
 // addressed is a pipe from 192.0.2.1.
 type addressed struct{ net.Conn }
 

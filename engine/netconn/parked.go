@@ -182,6 +182,9 @@ func (c *conn) park(l *leg) bool {
 	if l.wire.cork != nil && !l.wire.cork.whole() {
 		return false
 	}
+	if l.endpoint.ProxyProtocol != 0 || l.wire.tls != nil && l.endpoint.TLS == nil {
+		return false // it belongs to its client; TLS that began later is of its session
+	}
 	if c.reader == l {
 		c.spent = l.buf
 		l.buf, l.r, l.w, l.ask, l.long = nil, 0, 0, small, false

@@ -16,11 +16,9 @@ var errStale = errors.New("netconn: octets came while the connection was parked"
 
 // readLoop is the reader of l.
 func (l *leg) readLoop(h *hangups) {
-	if !l.stay(h) {
-		for {
-			b, n, err := l.read()
-			if !l.took(b, n, err) {
-				break
+	for on := true; on; on = l.startTLS() {
+		if !l.stay(h) {
+			for l.took(l.read()) {
 			}
 		}
 	}
@@ -47,6 +45,11 @@ func (l *leg) took(b *buffer, n int, err error) bool {
 	if l.gone {
 		return l.discard(c, b, n, err)
 	}
+	if l.shakes() { // begun by another turn, which may have woken this reader
+		l.readEarly(b, n)
+		c.unlock()
+		return false
+	}
 	c.now = c.engine.clock()
 	c.reader = l
 	if l.wire.sock.stale() {
@@ -62,6 +65,7 @@ func (l *leg) took(b *buffer, n int, err error) bool {
 	if l.owner.Load() == c { // else it was parked
 		empty, on = l.makeRoom(), err == nil && l.mayRead()
 	}
+	shakes := l.shakes()
 	if c.spent != nil {
 		empty, c.spent = c.spent, nil
 	}
@@ -75,7 +79,7 @@ func (l *leg) took(b *buffer, n int, err error) bool {
 	}
 	c.flush(dirty)
 	putBuffer(empty) // not before: a direct write was from it
-	return on || err == nil && l.await()
+	return !shakes && (on || err == nil && l.await())
 }
 
 // lock locks the owner of l and returns it; nil if l was parked, and is now
@@ -163,8 +167,8 @@ func (l *leg) makeRoom() (empty *buffer) {
 // mayRead reports whether the reader of l should read now.
 func (l *leg) mayRead() bool {
 	switch {
-	case l.gone:
-		return true // what comes is discarded, or the read fails
+	case l.gone, l.shakes():
+		return true // what comes is discarded, or the read fails; or it is the handshake's
 	case l.held:
 		return false
 	case l.move.to != nil:
@@ -186,7 +190,7 @@ func (l *leg) await() bool {
 		l.waiting = false
 	}
 	empty := l.makeRoom()
-	on := !l.shut
+	on := !l.shut && !l.shakes()
 	c.unlock()
 	putBuffer(empty)
 	return on

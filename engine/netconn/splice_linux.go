@@ -55,7 +55,7 @@ func (l *leg) spliceTarget() (to *leg, left int64) {
 	if !m.long() || l.gone || l.r < l.w || !l.mayRead() {
 		return nil, 0
 	}
-	if to.wire == nil || to.wire.tls != nil || to.wire.sock.raw == nil || !to.quiet() || to.dirty ||
+	if to.wire == nil || to.start != nil || to.wire.tls != nil || to.wire.sock.raw == nil || !to.quiet() || to.dirty ||
 		to.half || to.gone || to.writeErr != nil {
 		return nil, 0
 	}

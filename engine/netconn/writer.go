@@ -12,11 +12,18 @@ func (l *leg) queued() int {
 	if l.out != nil {
 		n += len(l.out.b)
 	}
+	if l.start != nil && l.start.later != nil {
+		n += len(l.start.later.b)
+	}
 	return n
 }
 
 // queue takes p to be written when the turn is over.
 func (l *leg) queue(c *conn, p []byte) {
+	if s := l.start; s != nil { // behind the handshake
+		s.later = appendTo(s.later, p)
+		return
+	}
 	if l.direct != nil {
 		l.out = appendTo(l.out, l.direct)
 		l.direct = nil
@@ -130,7 +137,7 @@ func (l *leg) landed(c *conn, err error) bool {
 
 // fin reports whether it is time to send FIN, once.
 func (l *leg) fin() bool {
-	if l.finSent || l.shut || l.parking || l.writeErr != nil || !l.half && !l.gone {
+	if l.finSent || l.shut || l.parking || l.start != nil || l.writeErr != nil || !l.half && !l.gone {
 		return false
 	}
 	l.finSent = true
@@ -147,6 +154,9 @@ func (c *conn) written(l *leg) *leg {
 	case l.gone:
 		c.linger(l)
 	default:
+		if l.start != nil {
+			l.awake.Signal() // its reader waits for this
+		}
 		c.emptied(l)
 	}
 	if c.due {
@@ -194,6 +204,8 @@ func (l *leg) writeFailed(c *conn, err error) {
 	switch {
 	case l.gone:
 		l.shutdown()
+	case l.shakes():
+		l.awake.Signal() // its reader answers StartTLS
 	case l.readOver || l.waiting || !l.mayRead(): // the reader waits, or is about to
 		l.failure = err
 		c.due = true

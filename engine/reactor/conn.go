@@ -13,8 +13,9 @@ import (
 type conn struct {
 	loop   *loop
 	ln     *engine.Listener
-	core   engine.Core // nil before the greeting is over, and after a panic
-	greets *greeting   // what comes before the core; nil: it is over
+	core   engine.Core  // nil before the greeting is over, and after a panic
+	greets *greeting    // what comes before the core; nil: it is over
+	origin *engine.Conn // whom a PROXY header named; nil: the socket knows
 
 	legs   []*leg     // by number; nil is free
 	first  [2]*leg    // what legs begins with
@@ -184,7 +185,7 @@ func (c *conn) detach(l *leg) {
 	c.legs[l.id] = nil
 	l.next, c.closed = c.closed, l
 	l.gone = true
-	l.offer, l.fin, l.failure, l.drained, l.securing = false, false, nil, false, false
+	l.offer, l.fin, l.failure, l.drained, l.start = false, false, nil, false, noStart
 	l.move = move{}
 	for _, from := range c.legs {
 		if from != nil && from.move.to == l {

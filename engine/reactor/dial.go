@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"casbah/balance"
+	"casbah/engine"
 	"casbah/engine/bounds"
+	"casbah/internal/proxyhead"
 	"casbah/internal/tlsbio"
 )
 
@@ -34,6 +38,9 @@ func (l *leg) startDial() {
 		return
 	}
 	l.fd = int32(fd)
+	if v := l.endpoint.ProxyProtocol; v != 0 { // ahead of TLS, too
+		l.out = l.loop.buffers.add(nil, l.conn.proxyHeader(v))
+	}
 	if cfg := l.endpoint.TLS; cfg != nil { // before anything can be sent
 		l.secure(tlsbio.Client, cfg, netip.AddrPort{}, addr)
 	}
@@ -49,15 +56,30 @@ func (l *leg) startDial() {
 	}
 	l.dial = dialling
 	if errno == unix.EINPROGRESS || l.endpoint.TLS != nil {
-		wait := l.endpoint.ConnectTimeout
-		if wait <= 0 {
-			wait = bounds.ConnectTime
-		}
-		l.limit(l.loop.now + int64(wait))
+		l.limit(l.loop.now + int64(connectTime(l.endpoint)))
 	}
 	if errno == 0 {
 		l.connected()
 	}
+}
+
+// connectTime is how long TCP and TLS towards e may take.
+func connectTime(e *balance.Endpoint) time.Duration {
+	if e.ConnectTimeout > 0 {
+		return e.ConnectTimeout
+	}
+	return bounds.ConnectTime
+}
+
+// proxyHeader returns the header that names the client of c, as it came to us.
+func (c *conn) proxyHeader(version int) []byte {
+	var remote, local netip.AddrPort
+	if c.origin != nil {
+		remote, local = c.origin.Remote, c.origin.Local
+	} else if l := c.legs[engine.Client]; l != nil {
+		remote, local = remoteAddr(int(l.fd)), localAddr(int(l.fd))
+	}
+	return proxyhead.Append(nil, version, remote, local)
 }
 
 // connected goes on once TCP is up: with TLS, or the answer to Dial.

@@ -59,7 +59,7 @@ func (c *conn) Dial(e *balance.Endpoint, reuse bool) engine.Leg {
 	id, legs := engine.FreeLeg(c.legs)
 	c.legs = legs
 	c.due = true
-	if reuse {
+	if reuse && e.ProxyProtocol == 0 { // else it belongs to another client
 		if l := c.loop.take(e); l != nil {
 			c.adopt(l, id)
 			return id
@@ -79,14 +79,6 @@ func (c *conn) adopt(l *leg, id engine.Leg) {
 	l.dial = dialDone
 	c.legs[id] = l
 	c.open++
-}
-
-// StartTLS implements engine.Driver.
-func (c *conn) StartTLS(id engine.Leg, _ bool) {
-	if l := c.leg(id); l != nil {
-		l.securing = true
-		c.due = true
-	}
 }
 
 // Close implements engine.Driver.

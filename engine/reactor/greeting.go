@@ -65,6 +65,7 @@ func (l *leg) readProxyHeader() {
 	}
 	if h.Remote.IsValid() {
 		g.info.Remote, g.info.Local = h.Remote, h.Local
+		c.origin = &g.info
 	}
 	l.unread = l.unread[size:]
 	l.until, g.proxied = 0, false

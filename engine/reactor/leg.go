@@ -19,6 +19,7 @@ type leg struct {
 	endpoint  *balance.Endpoint // nil is the client
 	tls       *session          // nil is plain
 	discarded int32             // octets read since it is gone
+	dropped   int32             // octets that StartTLS discarded
 	until     int64             // deadline of the driver's own for this leg; 0: none
 	next      *leg              // in the list of closed ones of the conn, or on a shelf
 
@@ -48,13 +49,14 @@ type state struct {
 	kept    bool // keep-alive probes are on
 
 	// What the core has been told, and is due to be told.
-	dial     dialState
-	reused   bool // it was parked before
-	held     bool // by the core
-	offer    bool // unread octets are due at Bytes
-	fin      bool // End(nil) is due
-	drained  bool // Drained is due
-	securing bool // Secured is due
+	dial    dialState
+	reused  bool // it was parked before
+	held    bool // by the core
+	offer   bool // unread octets are due at Bytes
+	fin     bool // End(nil) is due
+	drained bool // Drained is due
+	start   startState
+	drops   bool // StartTLS discards what is unread
 
 	// Writing.
 	full    bool // Send answered full since the last Drained
@@ -95,9 +97,8 @@ func (l *leg) step(c *conn) bool {
 	switch {
 	case l.dial == dialDone:
 		l.dialed(c)
-	case l.securing:
-		l.securing = false
-		c.core.Secured(l.loop.now, l.id, engine.ErrStartTLS, c)
+	case l.start != noStart:
+		return l.stepStart(c)
 	case l.move.to != nil && unread && !l.held && l.move.to.queued() <= bounds.Full:
 		l.moveUnread(c)
 	case l.move.to == nil && l.move.moved > 0:

@@ -85,10 +85,16 @@ func accept(fd int) (int, netip.AddrPort, unix.Errno) {
 }
 
 // localAddr returns the address that fd is bound to.
-func localAddr(fd int) netip.AddrPort {
+func localAddr(fd int) netip.AddrPort { return addrOf(unix.SYS_GETSOCKNAME, fd) }
+
+// remoteAddr returns the address that fd is connected to.
+func remoteAddr(fd int) netip.AddrPort { return addrOf(unix.SYS_GETPEERNAME, fd) }
+
+// addrOf returns the address that the system tells of fd; not valid if none.
+func addrOf(call uintptr, fd int) netip.AddrPort {
 	var sa unix.RawSockaddrAny
 	size := uint32(unix.SizeofSockaddrAny)
-	if _, _, errno := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size))); errno != 0 {
+	if _, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size))); errno != 0 {
 		return netip.AddrPort{}
 	}
 	return addrPort(&sa)

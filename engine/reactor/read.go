@@ -60,6 +60,8 @@ func (l *leg) mayRead() bool {
 		return false
 	case l.gone:
 		return l.finSent || l.discarded < bounds.LingerOctets // they are discarded
+	case l.tls != nil && !l.tls.done: // the handshake's, not the core's
+		return true
 	case l.held:
 		return false
 	case l.move.to != nil:

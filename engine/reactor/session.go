@@ -95,12 +95,17 @@ func (l *leg) stepHandshake() {
 // shaken goes on once the handshake is over. Octets may have come behind it.
 func (l *leg) shaken() {
 	c := l.conn
-	if l.endpoint == nil {
+	switch {
+	case l.start == shakes:
+		l.start = started
+		c.due = true
+		l.mark() // for what was sent meanwhile
+	case l.endpoint == nil:
 		info := c.greets.info
 		info.Secure = true
 		info.ServerName = serverName(l.tls.bio.State())
 		c.begin(info)
-	} else {
+	default:
 		l.dial = dialDone
 		c.due = true
 		l.mark() // for what was sent before
@@ -111,11 +116,14 @@ func (l *leg) shaken() {
 
 // shakeFailed ends a handshake.
 func (l *leg) shakeFailed(err error) {
-	if l.endpoint == nil {
+	switch {
+	case l.start == shakes:
+		l.startFailed(err)
+	case l.endpoint == nil:
 		l.decline(engine.Handshake)
-		return
+	default:
+		l.dialFailed(err)
 	}
-	l.dialFailed(err)
 }
 
 // fill reads what the peer has sealed into p.

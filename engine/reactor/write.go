@@ -197,6 +197,8 @@ func (l *leg) writeFailed(err error) {
 	switch {
 	case l.gone:
 		l.mark() // which closes it
+	case l.start == shakes:
+		l.startFailed(err)
 	case l.eof:
 		l.failure = err
 		l.conn.due = true
@@ -214,6 +216,9 @@ func (l *leg) finish(how engine.How) {
 	if !l.up {
 		l.shut()
 		return
+	}
+	if l.tls != nil && !l.tls.done {
+		l.tls.drop(l.loop) // it would have followed the handshake
 	}
 	if l.werr != nil {
 		l.abort()
@@ -243,6 +248,8 @@ func (l *leg) late() {
 		l.shut()
 	case l.dial == dialling:
 		l.dialFailed(errDialTime)
+	case l.start == shakes:
+		l.startFailed(engine.ErrTLSTime)
 	case c.greets != nil && l.id == engine.Client:
 		l.decline(c.greets.missing())
 	case l.werr != nil:

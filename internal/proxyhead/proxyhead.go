@@ -1,6 +1,6 @@
-// Package proxyhead reads the header by which a proxy in front says whose
-// connection it passes on: the PROXY protocol, versions 1 and 2. It does no I/O;
-// a header may come in any pieces.
+// Package proxyhead reads and writes the header by which a proxy in front says
+// whose connection it passes on: the PROXY protocol, versions 1 and 2. It does no
+// I/O; a header that is read may come in any pieces.
 package proxyhead
 
 import (
@@ -86,4 +86,20 @@ func length(p []byte) (int, error) {
 func addrPort(a *net.TCPAddr) netip.AddrPort {
 	p := a.AddrPort()
 	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+}
+
+// Append appends to dst a header of that version for a connection from remote to
+// local, which one not valid says nothing of: the server then takes those of the
+// connection itself.
+func Append(dst []byte, version int, remote, local netip.AddrPort) []byte {
+	var from, to net.Addr
+	if remote.IsValid() && local.IsValid() {
+		from = net.TCPAddrFromAddrPort(netip.AddrPortFrom(remote.Addr().Unmap().WithZone(""), remote.Port()))
+		to = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local.Addr().Unmap().WithZone(""), local.Port()))
+	}
+	p, err := proxyproto.HeaderProxyFromAddrs(byte(version), from, to).Format()
+	if err != nil {
+		panic("BUG: a PROXY header of TCP addresses: " + err.Error())
+	}
+	return append(dst, p...)
 }

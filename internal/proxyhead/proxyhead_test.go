@@ -2,6 +2,7 @@ package proxyhead
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -112,4 +113,39 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("Parse() = %v, %d, %v without what follows; want %v, %d", again, n, err, h, size)
 		}
 	})
+}
+
+// What Append writes, Parse reads as it was meant.
+func TestAppend(t *testing.T) {
+	at := netip.MustParseAddrPort
+	for _, tt := range []struct {
+		name          string
+		remote, local netip.AddrPort
+		want          Header
+		v1            string
+	}{
+		{"ipv4", told.Remote, told.Local, told, "PROXY TCP4 192.0.2.7 192.0.2.10 4711 80\r\n"},
+		{
+			"ipv6", at("[2001:db8::7]:4711"), at("[2001:db8::10]:80"),
+			Header{at("[2001:db8::7]:4711"), at("[2001:db8::10]:80")},
+			"PROXY TCP6 2001:db8::7 2001:db8::10 4711 80\r\n",
+		},
+		{"mapped", at("[::ffff:192.0.2.7]:4711"), told.Local, told, "PROXY TCP4 192.0.2.7 192.0.2.10 4711 80\r\n"},
+		{"zone", at("[fe80::7%lo]:1"), at("[fe80::8%lo]:2"), Header{at("[fe80::7]:1"), at("[fe80::8]:2")}, "PROXY TCP6 fe80::7 fe80::8 1 2\r\n"},
+		{"both", at("[2001:db8::7]:4711"), told.Local, Header{at("[2001:db8::7]:4711"), told.Local}, "PROXY TCP6 2001:db8::7 ::ffff:192.0.2.10 4711 80\r\n"},
+		{"unknown", netip.AddrPort{}, told.Local, Header{}, "PROXY UNKNOWN\r\n"},
+	} {
+		for version := 1; version <= 2; version++ {
+			t.Run(fmt.Sprintf("%s/v%d", tt.name, version), func(t *testing.T) {
+				got := Append([]byte("x"), version, tt.remote, tt.local)
+				if got[0] != 'x' || version == 1 && string(got[1:]) != tt.v1 {
+					t.Errorf("Append() = %q; want x and %q", got, tt.v1)
+				}
+				h, size, err := Parse(got[1:])
+				if err != nil || size != len(got)-1 || h != tt.want {
+					t.Errorf("Parse() = %v, %d, %v; want %v, %d", h, size, err, tt.want, len(got)-1)
+				}
+			})
+		}
+	}
 }
