@@ -18,6 +18,7 @@ const (
 	DestIP                       // the address that the client called
 	SrcDestIP                    // the client's address and the one that it called
 	RPCAssociation               // the client's address and its RPC association
+	SSLID                        // the TLS session that the client resumes, or is given
 )
 
 // methods says what chain and walker have to know of each method.
@@ -42,6 +43,7 @@ var methods = [...]struct {
 	DestIP:         {name: "dest_ip", bound: true, headless: true},
 	SrcDestIP:      {name: "src_dest_ip", bound: true, headless: true},
 	RPCAssociation: {name: "rpc_association", identity: true, bound: true, headless: true},
+	SSLID:          {name: "ssl_id", identity: true, bound: true, headless: true},
 }
 
 // String returns the method's name in the configuration.

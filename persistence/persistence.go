@@ -23,6 +23,9 @@ type Request struct {
 	// Association is the RPC association that the connection belongs to, as its
 	// server numbers it; 0: none yet.
 	Association uint32
+	// SessionID is of the TLS session that the client would resume, as it says
+	// itself; empty without.
+	SessionID []byte
 	// Subject is of the client's certificate: the principal name or mail address
 	// that it holds, else its distinguished name; nil without a certificate.
 	Subject []byte

@@ -41,12 +41,18 @@ func (c *Chain) Associate(now int64, w *Walk, r *Request) {
 		if key.IsZero() {
 			continue
 		}
-		got := c.table.bind(&order{
-			key: key, word: newWord(w.served, seconds(now), true, c.idle),
-			move: true, full: c.full,
-		})
-		if got.server() == w.served {
-			*rd = Reading{Key: key, Server: w.served, Step: rd.Step, Use: Agreed, Standing: Usable, Confirmed: true, inUse: true}
-		}
+		c.learn(now, w, rd, key, true)
+	}
+}
+
+// learn binds key, which the server of w has given, to that server, with move also
+// if it is bound to another one. From now on rd is of that key, and keeps it alive.
+func (c *Chain) learn(now int64, w *Walk, rd *Reading, key Key, move bool) {
+	got := c.table.bind(&order{
+		key: key, word: newWord(w.served, seconds(now), true, c.idle),
+		move: move, full: c.full,
+	})
+	if got.server() == w.served {
+		*rd = Reading{Key: key, Server: w.served, Step: rd.Step, Use: Agreed, Standing: Usable, Confirmed: true, inUse: true}
 	}
 }

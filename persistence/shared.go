@@ -179,7 +179,7 @@ func (s *step) tellsWho(rd *Reading) (rank int, id uint64) {
 			return 0, 0 // it names a server and nobody
 		}
 		return 3, spread(rd.tag)
-	case rd.Key.IsZero():
+	case rd.Key.IsZero(), s.by == SSLID: // one client has several sessions
 		return 0, 0
 	case s.by != Cookie:
 		return 4, rd.Key.lo

@@ -56,7 +56,7 @@ func newStep(cfg *Config, s Step) (step, error) {
 	case Rule:
 		st.rule, err = newRuleStep(s)
 		st.seed.writeField([]byte(s.Expression))
-	case None, Mailbox, DestIP:
+	case None, Mailbox, DestIP, SSLID:
 	}
 	if err != nil {
 		return step{}, fmt.Errorf("%s: %w", m.name, err)
@@ -73,9 +73,10 @@ func (s *step) keyOf(h sip) Key {
 }
 
 // bindsOnRequest reports whether a key is bound as soon as a request brings it.
-// A server's cookie is not: stickiness starts with its Set-Cookie.
+// What a server makes is not: stickiness starts with its Set-Cookie, or with the
+// TLS session that it gives.
 func (s *step) bindsOnRequest() bool {
-	return methods[s.by].bound && (s.by != Cookie || s.origin != FromServer)
+	return methods[s.by].bound && s.by != SSLID && (s.by != Cookie || s.origin != FromServer)
 }
 
 // walker reads the keys of one request.
@@ -115,6 +116,8 @@ func (k *walker) read(s *step) {
 		k.readDest(s)
 	case RPCAssociation:
 		k.readAssociation(s)
+	case SSLID:
+		k.readSession(s)
 	default:
 		k.none(Empty)
 	}
