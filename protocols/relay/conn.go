@@ -5,10 +5,13 @@
 // addresses of the connection. What the client says before its server is there
 // waits in the socket. Then the driver moves the octets, and the core hears of
 // progress, ends and time alone. A direction that ends is closed towards the
-// other side while the other direction goes on; a reset is passed on as one.
+// other side while the other direction goes on; a reset is passed on as one. TLS
+// on either side is the driver's, and makes no difference here.
 package relay
 
 import (
+	"errors"
+	"io"
 	"net/netip"
 
 	"casbah/engine"
@@ -35,7 +38,7 @@ func New(cur *route.Current, c engine.Conn) engine.Core {
 func (c *Conn) Bytes(int64, engine.Leg, []byte, engine.Driver) int { return 0 }
 
 // Secured implements engine.Core; nothing begins TLS here.
-func (c *Conn) Secured(int64, engine.Leg, error, engine.Driver) {}
+func (c *Conn) Secured(int64, engine.Leg, int, error, engine.Driver) {}
 
 // Drained implements engine.Core; what moves is held back by the driver.
 func (c *Conn) Drained(int64, engine.Leg, engine.Driver) {}
@@ -128,7 +131,7 @@ func (c *Conn) End(now int64, l engine.Leg, err error, d engine.Driver) {
 	switch {
 	case p == nil:
 	case l == engine.Client && err != nil:
-		c.finish(now, route.EndClient, engine.Reset, d)
+		c.finish(now, route.EndClient, passed(err), d)
 	case l == engine.Client:
 		p.clientDone = true
 		c.shut(now, p.server, p.serverDone, d)
@@ -137,11 +140,21 @@ func (c *Conn) End(now int64, l engine.Leg, err error, d engine.Driver) {
 		if p.out == 0 && !p.clientDone { // it took the connection and did not serve it
 			p.d.Avoid(now)
 		}
-		c.finish(now, route.EndServer, engine.Reset, d)
+		c.finish(now, route.EndServer, passed(err), d)
 	default:
 		p.serverDone = true
 		c.shut(now, engine.Client, p.clientDone, d)
 	}
+}
+
+// passed returns how an error of one side is passed on. A FIN without the word of
+// TLS for an end is how many clients and servers take leave: what they sent before
+// reaches the other side, which a reset could outrun.
+func passed(err error) engine.How {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return engine.Flush
+	}
+	return engine.Reset
 }
 
 // shut passes the end of one direction on to the leg to; both says that the

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"io"
 	"testing"
 	"time"
 
@@ -283,5 +284,28 @@ func TestRecord(t *testing.T) {
 	c := s.vip.Counters
 	if c.Requests.Load() != 0 || c.Status[0].Load() != 0 || c.Ends[route.EndDone].Load() != 1 {
 		t.Errorf("%d requests, %d without a status, %d ends; want 0, 0, 1", c.Requests.Load(), c.Status[0].Load(), c.Ends[route.EndDone].Load())
+	}
+}
+
+// A peer that leaves without the word of TLS for it has said what it said: the
+// other side gets it, and an end.
+func TestTruncatedTLSIsAnEnd(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		leg  engine.Leg
+		end  route.End
+	}{{"client", engine.Client, route.EndClient}, {"server", 1, route.EndServer}} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t)
+			f := s.open(t)
+			from, to := f.legs[tt.leg], f.legs[1-tt.leg]
+			f.say(from, "QUIT\r\n")
+			f.call(func() { f.core.End(f.now, tt.leg, io.ErrUnexpectedEOF, f) })
+			received(t, to, "QUIT\r\n")
+			if to.gotRst || !to.gotFin {
+				t.Errorf("the other side got %+v; want an end", to)
+			}
+			s.ended(f, tt.end)
+		})
 	}
 }
