@@ -1,16 +1,19 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"syscall"
 	"time"
 
 	"casbah/balance"
+	"casbah/internal/proxyhead"
 )
 
 // errUnresolved is the answer of a server whose name has no address.
@@ -19,6 +22,11 @@ var errUnresolved = errors.New("the server's name has no address")
 // dial connects to e, with TLS if e has it. The connection breaks when ctx ends.
 // Release frees what watches ctx and closes the connection.
 func dial(ctx context.Context, e *balance.Endpoint) (conn net.Conn, release func(), err error) {
+	return dialTLS(ctx, e, nil)
+}
+
+// dialTLS is dial, with TLS by that configuration if e has none.
+func dialTLS(ctx context.Context, e *balance.Endpoint, otherwise *tls.Config) (conn net.Conn, release func(), err error) {
 	addr, ok := e.Addr()
 	if !ok {
 		return nil, nil, fmt.Errorf("connect: %w", errUnresolved)
@@ -34,15 +42,45 @@ func dial(ctx context.Context, e *balance.Endpoint) (conn net.Conn, release func
 		stop()
 		_ = plain.Close() // nothing was left to send
 	}
-	if e.TLS == nil {
+	if err := sendHeader(plain, e.ProxyProtocol); err != nil {
+		release()
+		return nil, nil, step(ctx, "PROXY header", err)
+	}
+	t := cmp.Or(e.TLS, otherwise)
+	if t == nil {
 		return plain, release, nil
 	}
-	secure := tls.Client(plain, e.TLS)
-	if err := secure.HandshakeContext(ctx); err != nil {
+	secure, err := handshake(ctx, plain, t)
+	if err != nil {
 		release()
-		return nil, nil, step(ctx, "TLS", err)
+		return nil, nil, err
 	}
 	return secure, release, nil
+}
+
+// sendHeader begins a connection as those of clients begin. It is casbah's own,
+// which version 2 has a word for; version 1 names its addresses.
+func sendHeader(conn net.Conn, version int) error {
+	var from, to netip.AddrPort
+	switch version {
+	case 0:
+		return nil
+	case 1:
+		local, _ := conn.LocalAddr().(*net.TCPAddr)
+		remote, _ := conn.RemoteAddr().(*net.TCPAddr)
+		from, to = local.AddrPort(), remote.AddrPort()
+	}
+	_, err := conn.Write(proxyhead.Append(nil, version, from, to))
+	return err
+}
+
+// handshake begins TLS on a connection that is plain so far.
+func handshake(ctx context.Context, plain net.Conn, t *tls.Config) (net.Conn, error) {
+	secure := tls.Client(plain, t)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, step(ctx, "TLS", err)
+	}
+	return secure, nil
 }
 
 // step says in which step of a probe err came, in words for the page. It leaves

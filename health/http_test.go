@@ -253,11 +253,11 @@ func TestTCPProbe(t *testing.T) {
 	})
 	checkError(t, &TCPProbe{Endpoint: e}, "")
 	checkError(t, &TCPProbe{Endpoint: e}, "")
+	e.TLS = &tls.Config{ServerName: "cas1.example.org"}
+	wantTimeout(t, &TCPProbe{Endpoint: e}, "TLS")
 	if accepted.Load() == 0 {
 		t.Error("nobody connected")
 	}
-	e.TLS = &tls.Config{ServerName: "cas1.example.org"}
-	wantTimeout(t, &TCPProbe{Endpoint: e}, "TLS")
 }
 
 // The probe takes no proxy from the environment: it would answer for a server

@@ -28,8 +28,9 @@ import (
 type Options struct {
 	Servers      int           // how many CAS; 3 if zero
 	Host         string        // address that all listen on; 127.0.0.1 if empty
-	Port         int           // of the first CAS, the others count up, then those for TLS; 0: any free ports
+	Port         int           // of the first CAS, the others count up, then those for TLS and mail; 0: any free ports
 	TLS          bool          // whether each CAS also listens for HTTPS
+	Mail         bool          // whether each CAS also serves POP3 and SMTP, with TLS in TLS too
 	Names        []string      // host names in the certificate, besides those that Certificate always puts there
 	Interval     time.Duration // between RTS pings, streaming events and keep-alive chunks; 1s if zero
 	Hold         time.Duration // longest time that a long poll is held, whatever it asks for; 59m if zero
@@ -88,14 +89,12 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// listenAddress returns where the i-th CAS listens at first.
-func (o Options) listenAddress(i int, secure bool) string {
+// listenAddress returns where the i-th CAS listens at first on a kind of port: 0
+// is HTTP, 1 HTTPS, those of mail follow.
+func (o Options) listenAddress(i, kind int) string {
 	port := 0
 	if o.Port != 0 {
-		port = o.Port + i
-		if secure {
-			port += o.Servers
-		}
+		port = o.Port + kind*o.Servers + i
 	}
 	return net.JoinHostPort(o.Host, strconv.Itoa(port))
 }

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,12 +35,13 @@ type CAS struct {
 	directories []*directory
 	forms       forms // the forms login that OWA and ECP share
 	circuits    circuits
-	plain, tls  string // addresses; fixed by the first Start
+	plain, tls  string     // addresses; fixed by the first Start
+	mail        []mailPort // none without Options.Mail
 
 	life   sync.Mutex // held throughout Start and Stop; before mu
 	mu     sync.Mutex // guards the fields below
 	run    *run       // nil while stopped
-	bound  bool       // plain and tls are what the system gave
+	bound  bool       // the addresses are what the system gave
 	active map[*conn]struct{}
 }
 
@@ -56,11 +58,12 @@ func newCAS(a *Array, i int) *CAS {
 	s := &CAS{
 		name:   fmt.Sprintf("cas%d", i+1),
 		array:  a,
-		plain:  a.options.listenAddress(i, false),
+		plain:  a.options.listenAddress(i, 0),
+		mail:   a.options.newMailPorts(i),
 		active: make(map[*conn]struct{}),
 	}
 	if a.options.TLS {
-		s.tls = a.options.listenAddress(i, true)
+		s.tls = a.options.listenAddress(i, 1)
 	}
 	s.directories = s.newDirectories()
 	return s
@@ -101,19 +104,22 @@ func (s *CAS) Start() error {
 	if s.Running() {
 		return nil
 	}
-	listeners, err := s.listen()
+	web, mail, err := s.listen()
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &run{cancel: cancel, listeners: listeners}
+	r := &run{cancel: cancel, listeners: slices.Concat(web, mail)}
 	r.server = s.newServer(ctx, r)
-	for _, l := range listeners {
+	for _, l := range web {
 		r.serving.Go(func() {
 			// It ends when Stop closes the listener, and for no other reason
 			// that a lab on loopback needs to tell apart.
 			_ = r.server.Serve(l)
 		})
+	}
+	for i, l := range mail {
+		r.serving.Go(func() { s.serveMail(ctx, r, s.mail[i].mailProtocol, l) })
 	}
 	s.mu.Lock()
 	s.run = r
@@ -121,31 +127,58 @@ func (s *CAS) Start() error {
 	return nil
 }
 
-// listen opens the ports and remembers them.
-func (s *CAS) listen() ([]net.Listener, error) {
+// listen opens the ports and remembers them. Those of mail are in the order of
+// s.mail.
+func (s *CAS) listen() (web, mail []net.Listener, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	plain, err := s.open(&s.plain, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	web = []net.Listener{plain}
+	if s.tls != "" {
+		secure, err := s.open(&s.tls, s.array.tlsConfig())
+		if err != nil {
+			closeAll(web)
+			return nil, nil, err
+		}
+		web = append(web, secure)
+	}
+	for i := range s.mail {
+		var t *tls.Config
+		if s.mail[i].secure {
+			t = s.array.mailTLS()
+		}
+		l, err := s.open(&s.mail[i].address, t)
+		if err != nil {
+			closeAll(slices.Concat(web, mail))
+			return nil, nil, err
+		}
+		mail = append(mail, l)
+	}
+	s.bound = true
+	return web, mail, nil
+}
+
+// open opens one port, and remembers which. The lock is held.
+func (s *CAS) open(address *string, t *tls.Config) (net.Listener, error) {
 	var patience time.Duration
 	if s.bound {
 		patience = rebindTime
 	}
-	plain, err := listen(s.plain, patience)
+	l, err := listen(*address, patience)
 	if err != nil {
 		return nil, err
 	}
-	listeners := []net.Listener{&listener{Listener: plain, cas: s}}
-	s.plain = plain.Addr().String()
-	if s.tls != "" {
-		secure, err := listen(s.tls, patience)
-		if err != nil {
-			_ = plain.Close()
-			return nil, err
-		}
-		listeners = append(listeners, &listener{Listener: secure, cas: s, tls: s.array.tlsConfig()})
-		s.tls = secure.Addr().String()
+	*address = l.Addr().String()
+	return &listener{Listener: l, cas: s, tls: t}, nil
+}
+
+func closeAll(all []net.Listener) {
+	for _, l := range all {
+		_ = l.Close()
 	}
-	s.bound = true
-	return listeners, nil
 }
 
 // tlsConfig offers HTTP/1.1 alone: IIS refuses Windows authentication over

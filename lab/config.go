@@ -9,6 +9,7 @@ import (
 // An empty address leaves that listener out.
 type Front struct {
 	HTTP, HTTPS string // host and port of the VIPs
+	POP3, SMTP  string // of those for mail; of an array with Options.Mail
 	Admin       string // host and port of the page
 	Control     string // host and port where Control is served
 	Cert, Key   string // files of the certificate for HTTPS
@@ -31,6 +32,8 @@ func (a *Array) Config(f Front) string {
 		fmt.Fprintf(&b, "\n[admin]\nlisten = %s\n", tomlString(f.Admin))
 	}
 	a.writePool(&b, f)
+	a.writeMail(&b, "pop3", f.POP3, "")
+	a.writeMail(&b, "smtp", f.SMTP, "accept_snat = true\n")
 	if f.HTTP != "" {
 		writeVIP(&b, "mail-http", "http", f.HTTP)
 	}
@@ -56,6 +59,23 @@ func (a *Array) writePool(b *strings.Builder, f Front) {
 	if f.UpstreamCA != "" {
 		fmt.Fprintf(b, "upstream_tls = \"on\"\n[pool.tls]\nca          = %s\nserver_name = \"localhost\"\n", tomlString(f.UpstreamCA))
 	}
+}
+
+// writeMail writes a VIP for a protocol of mail and, as the simulated servers differ
+// by their ports alone, servers and a pool of its own. More is for the VIP.
+func (a *Array) writeMail(b *strings.Builder, protocol, listen, more string) {
+	if listen == "" {
+		return
+	}
+	var names []string
+	for _, s := range a.cas {
+		name := tomlString(s.name + "-" + protocol)
+		fmt.Fprintf(b, "\n[[server]]\nname    = %s\naddress = %s\n", name, tomlString(s.MailAddr(protocol, false)))
+		names = append(names, name)
+	}
+	fmt.Fprintf(b, "\n[[pool]]\nname      = %[1]q\nservers   = [%[2]s]\nalgorithm = \"least_conn\"\n"+
+		"\n[[vip]]\nname     = %[1]q\ntype     = \"tcp\"\nlisten   = [%[3]s]\nprofiles = [%[1]q]\npool     = %[1]q\n%[4]s",
+		protocol, strings.Join(names, ", "), tomlString(listen), more)
 }
 
 func writeVIP(b *strings.Builder, name, kind, listen string) {

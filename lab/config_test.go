@@ -8,7 +8,7 @@ import (
 )
 
 func TestConfigIsTOML(t *testing.T) {
-	a := newArray(t, Options{Servers: 2, TLS: true})
+	a := newArray(t, Options{Servers: 2, TLS: true, Mail: true})
 	var got struct {
 		Preset   string
 		StateDir string `toml:"state_dir"`
@@ -27,11 +27,13 @@ func TestConfigIsTOML(t *testing.T) {
 		VIP []struct {
 			Name, Type, Pool string
 			Listen, Profiles []string
+			AcceptSNAT       bool `toml:"accept_snat"`
 			Certificate      []struct{ Cert, Key string }
 		}
 	}
 	text := a.Config(Front{
 		HTTP: "127.0.0.1:8080", HTTPS: "127.0.0.1:8443", Admin: "127.0.0.1:8404",
+		POP3: "127.0.0.1:8110", SMTP: "127.0.0.1:8025",
 		Cert: `C:\lab.pem`, Key: `a "key"`, StateDir: "/var/lib/x", UpstreamCA: "ca.pem",
 	})
 	meta, err := toml.Decode(text, &got)
@@ -41,9 +43,17 @@ func TestConfigIsTOML(t *testing.T) {
 	if unknown := meta.Undecoded(); len(unknown) != 0 {
 		t.Errorf("keys %v", unknown)
 	}
-	if len(got.Server) != 2 || got.Server[1].Name != "cas2" || got.Server[1].Address != a.CAS(1).TLSAddr() {
+	if len(got.Server) != 6 || got.Server[1].Name != "cas2" || got.Server[1].Address != a.CAS(1).TLSAddr() {
 		t.Errorf("servers %+v", got.Server)
 	}
+	if s, v := got.Server[3], got.VIP[0]; s.Name != "cas2-pop3" || s.Address != a.CAS(1).MailAddr("pop3", false) ||
+		v.Name != "pop3" || v.Type != "tcp" || v.Listen[0] != "127.0.0.1:8110" || v.Profiles[0] != "pop3" || got.Pool[1].Servers[1] != s.Name {
+		t.Errorf("mail: server %+v, VIP %+v, pool %+v", s, v, got.Pool[1])
+	}
+	if v := got.VIP[1]; v.Name != "smtp" || !v.AcceptSNAT || got.VIP[0].AcceptSNAT || got.Server[5].Address != a.CAS(1).MailAddr("smtp", false) {
+		t.Errorf("mail: server %+v, VIP %+v", got.Server[5], v)
+	}
+	got.VIP = got.VIP[2:]
 	if len(got.VIP) != 2 || got.VIP[1].Certificate[0].Cert != `C:\lab.pem` || got.VIP[1].Certificate[0].Key != `a "key"` ||
 		len(got.VIP[0].Profiles) != len(a.CAS(0).Directories()) || got.VIP[0].Listen[0] != "127.0.0.1:8080" {
 		t.Errorf("VIPs %+v", got.VIP)

@@ -101,7 +101,9 @@ func (s *CAS) order(words []string) error {
 	return s.Fault(directory, f)
 }
 
-func known(s *CAS, directory string) bool { return slices.Contains(s.Directories(), directory) }
+func known(s *CAS, directory string) bool {
+	return slices.Contains(s.Directories(), directory) || slices.Contains(s.mailNames(), directory)
+}
 
 // ParseFault reads a fault in the spelling of Fault.String.
 func ParseFault(text string) (Fault, error) {
@@ -148,10 +150,13 @@ func (s *CAS) describe(b *strings.Builder) {
 	if secure := s.TLSAddr(); secure != "" {
 		fmt.Fprintf(b, "  https://%s", secure)
 	}
+	for _, name := range s.mailNames() {
+		fmt.Fprintf(b, "  %s://%s", name, s.MailAddr(name, false))
+	}
 	fmt.Fprintf(b, "  %s  connections %d  logons %d  refused %d  leaks %d  splits %d\n",
 		state, n.Open, n.Logons, n.Refused, n.Leaks, n.Splits)
 	active := s.faults.all()
-	for _, directory := range append([]string{rootName}, s.Directories()...) {
+	for _, directory := range slices.Concat([]string{rootName}, s.Directories(), s.mailNames()) {
 		if n.Requests[directory] == 0 && active[directory].kind == healthy {
 			continue
 		}

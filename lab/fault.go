@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 )
@@ -70,12 +69,14 @@ var (
 )
 
 // Fault makes a directory of the CAS misbehave, or all of it for All, from the
-// next request on; a directory's own fault wins over that of All.
+// next request on; a directory's own fault wins over that of All. A protocol of
+// mail counts as a directory, and its connections as requests; with Status it
+// greets with a refusal.
 func (s *CAS) Fault(directory string, f Fault) error {
 	if f.kind == status && (f.code < 200 || f.code > 599) {
 		return fmt.Errorf("%w: %d", errBadStatus, f.code)
 	}
-	if directory != All && !slices.Contains(s.Directories(), directory) {
+	if directory != All && !known(s, directory) {
 		return fmt.Errorf("%w: %q", errNoDirectory, directory)
 	}
 	s.faults.set(directory, f)

@@ -72,6 +72,15 @@ The lab          http://{{.Control}}/   state of the servers, orders
    440. Log in again, and the pages stay there.
 
    curl -X POST http://{{.Control}}/cas1/start
+{{end}}{{if .POP3}}
+8. Mail is passed on as it comes. The greeting names the server: another one each time,
+   as any will do.
+
+   curl -sv -u alice:Secret1 pop3://{{.POP3}}/1 2>&1 | grep -E 'ready|Subject'
+{{end}}{{if .SMTP}}
+9. And SMTP; the lab drops what it takes.
+
+   curl -sv --mail-from bob@lab.test --mail-rcpt alice@lab.test -F '=Hello' smtp://{{.SMTP}} 2>&1 | grep queued
 {{end}}`))
 
 // Guide returns what to try with curl and a browser against a casbah in front of
@@ -80,7 +89,8 @@ func (a *Array) Guide(f Front) string {
 	data := struct {
 		Servers                                  int
 		Domain, Admin, Control, Mail, Plain, TLS string
-	}{Servers: len(a.cas), Domain: Domain, Admin: f.Admin, Control: f.Control}
+		POP3, SMTP                               string
+	}{Servers: len(a.cas), Domain: Domain, Admin: f.Admin, Control: f.Control, POP3: f.POP3, SMTP: f.SMTP}
 	switch {
 	case f.HTTPS != "":
 		data.Mail = "https://" + f.HTTPS

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/*.txt: what an operator types, and what is said.
 //
 // Each script finds a certificate in lab.pem and lab.key and another one in
-// other/, free addresses with ports in $FREE1 to $FREE4, and one that is taken in
+// other/, free addresses with ports in $FREE1 to $FREE7, and one that is taken in
 // $BUSY. What it may use besides the commands of testscript:
 //
 //	exits CODE casbah ARGS...   the command ends with that exit code
@@ -63,7 +63,7 @@ func setup(e *testscript.Env) error {
 	e.Defer(func() { _ = busy.Close() })
 	e.Setenv("BUSY", busy.Addr().String())
 	e.Setenv("GORACE", "atexit_sleep_ms=0") // the default is a second for each command
-	for i := range 4 {
+	for i := range 7 {
 		free, err := listen()
 		if err != nil {
 			return err

@@ -42,6 +42,7 @@ func manyServers() *admin.Status {
 	}
 }
 
+// The chains are shown with what is in force for them, S57.
 func TestStatusFitsTheScreen(t *testing.T) {
 	var out bytes.Buffer
 	printStatus(&out, manyServers())

@@ -46,6 +46,7 @@ type VIP struct {
 	Refused, Ends    []Count
 	Pins             uint64 // upstream connections that were pinned
 	Unlogged         uint64 // access records dropped
+	Dropped          uint64 // datagrams of flows that could not be passed on
 	Clashes          uint64 // cookies with the name of casbah's own that it did not make
 	Storeless        uint64 // client connections that do not bring the cookie they were given
 	Evictions        uint64 // live bindings that made room for the VIP's
