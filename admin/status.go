@@ -67,6 +67,7 @@ type VIP struct {
 	Ends        map[string]uint64 `json:"ends"`    // by how requests ended
 	Pins        uint64            `json:"pins"`
 	Unlogged    uint64            `json:"unlogged"`  // access records dropped
+	Dropped     uint64            `json:"dropped"`   // datagrams of flows that could not be passed on
 	Evictions   uint64            `json:"evictions"` // live bindings that made room for its own in a full table
 	Refusals    uint64            `json:"refusals"`  // bindings of its own that found no room
 	Clashes     Clashes           `json:"cookie_clashes"`
@@ -224,7 +225,7 @@ func vipOf(v *node.VIPStatus) VIP {
 		Name: v.Name, Type: v.Type, Pool: v.Pool, Listen: list(v.Listen), Profiles: list(v.Profiles), Up: v.Up,
 		Persistence: persistenceOf(v.Persistence),
 		Connections: v.Conns, Accepted: v.Accepted, Requests: v.Requests, Status: counts(v.Status), In: v.In, Out: v.Out,
-		Refused: counts(v.Refused), Ends: counts(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged,
+		Refused: counts(v.Refused), Ends: counts(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged, Dropped: v.Dropped,
 		Evictions: v.Evictions, Refusals: v.Refusals,
 		Clashes: Clashes{Set: v.ClashesSet, Brought: v.ClashesBrought}, Cookieless: v.Cookieless,
 	}

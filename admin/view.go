@@ -44,7 +44,7 @@ func (h *Handler) vipView(v *node.VIPStatus) page.VIP {
 	return page.VIP{
 		Name: v.Name, Type: v.Type, Pool: v.Pool, Listen: v.Listen, Profiles: v.Profiles, Up: v.Up, Conns: v.Conns,
 		Accepted: v.Accepted, Requests: v.Requests, Traffic: h.past.vip(v.Name), Answers: sorted(v.Status),
-		Refused: sorted(v.Refused), Ends: sorted(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged,
+		Refused: sorted(v.Refused), Ends: sorted(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged, Dropped: v.Dropped,
 		Evictions: v.Evictions, Refusals: v.Refusals, Clashes: v.ClashesSet + v.ClashesBrought, Storeless: v.Cookieless,
 	}
 }

@@ -16,6 +16,8 @@ type Endpoint struct {
 	Name           string        // the server's name, for records
 	Target         string        // host:port as configured, for the control plane
 	TLS            *tls.Config   // nil is plain
+	StartTLS       *tls.Config   // of a plain connection that is told to begin TLS; nil: none can
+	ProxyProtocol  int           // version of the PROXY protocol header that a connection begins with; 0: none
 	ConnectTimeout time.Duration // for TCP and TLS together
 
 	addr atomic.Pointer[netip.AddrPort]

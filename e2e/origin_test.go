@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ import (
 
 // relayConf is casbah with a VIP "flow" that relays. The parts are keys before
 // any table, the state directory, the access log, tables of servers, their names,
-// the VIP's profile, and what follows the VIP.
+// more of the pool, the VIP's type and profile, and what follows the VIP.
 const relayConf = `%sstate_dir = %q
 [log]
 access = %q
@@ -31,9 +32,10 @@ listen = "127.0.0.1:0"
 name = "cas"
 servers = [%s]
 algorithm = "round_robin"
+%s
 [[vip]]
 name = "flow"
-type = "tcp"
+type = %q
 listen = ["127.0.0.1:0"]
 profiles = [%q]
 pool = "cas"
@@ -50,6 +52,8 @@ const (
 type relaySetup struct {
 	mode    mode
 	top     string // keys before any table
+	pool    string // more keys of the pool
+	kind    string // type of the VIP; empty: tcp
 	vip     string // more keys of the VIP
 	profile string // empty: rpc_client_access
 	extra   string // more tables
@@ -72,7 +76,7 @@ func newRelay(tb testing.TB, s relaySetup) *rig {
 		s.profile = "rpc_client_access"
 	}
 	r.write(fmt.Sprintf(relayConf, s.mode.key()+s.top, dir, filepath.Join(dir, "access.log"), strings.Join(tables, "\n"),
-		strings.Join(names, ", "), s.profile, s.vip+s.extra))
+		strings.Join(names, ", "), s.pool, cmp.Or(s.kind, "tcp"), s.profile, s.vip+s.extra))
 	conf, _, err := profiles.Load(r.conf)
 	if err != nil {
 		tb.Fatal(err)
@@ -184,7 +188,7 @@ func (w *wire) line() string {
 // shut closes the half of w that sends.
 func (w *wire) shut() {
 	w.t.Helper()
-	if err := w.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+	if err := w.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 		w.t.Fatal(err)
 	}
 }

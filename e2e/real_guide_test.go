@@ -8,7 +8,7 @@ import (
 
 // guideCommands is how many commands the guide of `casbah lab` has. Each is
 // tried here, as it is printed.
-const guideCommands = 11
+const guideCommands = 13
 
 // TestRealGuide does what the guide says and sees what the guide says.
 func TestRealGuide(t *testing.T) {
@@ -32,6 +32,10 @@ func (g *guide) follow() {
 	}
 	g.fault()
 	g.stop(home)
+	if out := g.run(g.command("smtp://")); !strings.Contains(out, "250 2.6.0") {
+		t.Errorf("SMTP: %q", out)
+	}
+	g.mail("pop3://")
 }
 
 // guide runs the commands that a lab has printed.
@@ -159,4 +163,12 @@ func (g *guide) stop(home string) {
 	}
 	g.run(on(g.command("/cas1/start")))
 	g.until(home+" is up", func() bool { return g.states(home, "") == "up" })
+}
+
+// mail is step 8: the server that greets, and the message.
+func (g *guide) mail(scheme string) {
+	out := g.run(g.command(scheme))
+	if !strings.Contains(out, "service is ready. [CAS") || !strings.Contains(out, "Subject: Message 1") {
+		g.t.Errorf("mail:\n%s", out)
+	}
 }

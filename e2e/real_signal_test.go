@@ -26,7 +26,11 @@ func (p *process) startServe(engine string) *process {
 		control: p.control, ca: p.ca, conf: filepath.Join(dir, "casbah.toml"),
 	}
 	host := func(url string) string { return url[strings.LastIndex(url, "/")+1:] }
-	here := strings.NewReplacer(host(p.http), at[0], host(p.https), at[1], host(p.admin), at[2])
+	moved := []string{host(p.http), at[0], host(p.https), at[1], host(p.admin), at[2]}
+	for i, address := range freeAddresses(p.t, len(p.mail)) {
+		moved = append(moved, p.mail[i], address)
+	}
+	here := strings.NewReplacer(moved...)
 	q.guide = here.Replace(p.guide)
 	text := mode{engine: engine}.key() + here.Replace(contents(p.t, p.conf))
 	text = regexp.MustCompile(`(?m)^state_dir = .*$`).ReplaceAllLiteralString(text, `state_dir = "`+dir+`"`)

@@ -200,7 +200,7 @@ func TestRelayKeepsAClientOnItsServer(t *testing.T) {
 	})
 }
 
-// S22 to S24, S44: the RPC protocols of one pool are on the ports of their
+// S22, S23, S44: the RPC protocols of one pool are on the ports of their
 // profiles, and bring a client to one server although each has its own VIP.
 func TestRelayGroup(t *testing.T) {
 	engines(t, func(t *testing.T, m mode) {
@@ -452,7 +452,7 @@ func TestRelayIsShown(t *testing.T) {
 	}
 	v, server := st.VIPs[0], st.Pools[0].Servers[0]
 	if v.Type != "tcp" || !v.Up || v.Connections != 1 || !slices.Equal(v.Profiles, []string{"rpc_client_access"}) ||
-		server.Services[0].Probe != "tcp" || server.Active != 1 || server.Requests != 1 {
+		server.Services[0].Probe != "TCP connection" || server.Active != 1 || server.Requests != 1 {
 		t.Errorf("VIP %+v, server %+v; want one connection to it", v, server)
 	}
 }

@@ -30,10 +30,10 @@ type member struct {
 }
 
 // newCrowd returns a rig whose clients come through a trusted proxy.
-func newCrowd(t *testing.T, m mode, algorithm, extra string) *crowd {
+func newCrowd(t *testing.T, m mode, extra string) *crowd {
 	t.Helper()
 	r := newRig(t, setup{
-		mode: m, lab: lab.Options{Servers: 4}, pool: fmt.Sprintf("algorithm = %q", algorithm), profiles: `"owa", "ecp", "eas"`,
+		mode: m, lab: lab.Options{Servers: 4}, pool: `algorithm = "round_robin"`, profiles: `"owa", "ecp", "eas"`,
 		vip: `trusted_proxies = ["127.0.0.0/8"]`, extra: unprobed("owa", "ecp", "eas") + extra,
 	})
 	return &crowd{r: r, source: func(int) string { return nat }}
@@ -147,23 +147,24 @@ func (c *crowd) address(profile string) (node.SharedStatus, bool) {
 
 // S2, S3, S67: five hundred users behind one address are spread over the servers,
 // nobody who has a server is moved, and the address is listed with their number.
-// Without detection they all come to one server.
+// Without detection they all come to one server. Least_conn would spread what is
+// open at the moment, which depends on how fast the machine is.
 func TestOneAddressOfManyUsers(t *testing.T) {
-	for _, tt := range []struct{ profile, algorithm string }{{"eas", "least_conn"}, {"owa", "round_robin"}} {
+	for _, profile := range []string{"eas", "owa"} {
 		for _, after := range []int{8, 0} {
-			t.Run(fmt.Sprintf("%s/%s/shared_after=%d", tt.profile, tt.algorithm, after), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/shared_after=%d", profile, after), func(t *testing.T) {
 				engines(t, func(t *testing.T, m mode) {
 					users := 500
 					if after == 0 {
 						users = 60
 					}
-					c := newCrowd(t, m, tt.algorithm, fmt.Sprintf("[profile.owa]\nshared_after = %d\n[profile.ecp]\nshared_after = %[1]d\n[profile.eas]\nshared_after = %[1]d\n", after))
-					visit := map[string]func(*member, string) answer{"eas": c.phone, "owa": c.browser}[tt.profile]
+					c := newCrowd(t, m, fmt.Sprintf("[profile.owa]\nshared_after = %d\n[profile.ecp]\nshared_after = %[1]d\n[profile.eas]\nshared_after = %[1]d\n", after))
+					visit := map[string]func(*member, string) answer{"eas": c.phone, "owa": c.browser}[profile]
 					c.join(users)
 					c.each(visit)
 					c.each(visit)
 					uneven := c.uneven()
-					a, listed := c.address(tt.profile)
+					a, listed := c.address(profile)
 					switch {
 					case after == 0 && (uneven < 1000 || listed):
 						t.Errorf("without detection the users are on several servers, or the address is listed: %+v", a)
@@ -183,7 +184,7 @@ func TestGatewayAppears(t *testing.T) {
 	for _, profile := range []string{"eas", "owa"} {
 		t.Run(profile, func(t *testing.T) {
 			engines(t, func(t *testing.T, m mode) {
-				c := newCrowd(t, m, "round_robin", "")
+				c := newCrowd(t, m, "")
 				visit := map[string]func(*member, string) answer{"eas": c.phone, "owa": c.browser}[profile]
 				c.source = func(n int) string { return fmt.Sprintf("198.51.100.%d", n) }
 				c.join(60)

@@ -172,9 +172,12 @@ func writeRecord(out *zerolog.Logger, r *route.Record, text []byte) {
 		e = e.Str("source", r.Source.String())
 	}
 	e = e.Str("server", r.Server)
-	if !r.Relayed {
+	switch {
+	case !r.Relayed:
 		e = e.Bytes("method", r.Method).Bytes("host", r.Host).Bytes("path", r.Path).
 			Int("status", r.Status)
+	case len(r.Host) > 0:
+		e = e.Bytes("host", r.Host)
 	}
 	e = e.Str("step", r.Step).Str("why", r.Why).
 		Int64("in", r.In).Int64("out", r.Out)

@@ -132,7 +132,7 @@ func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
 		v.route.HeaderTimeout = max(v.route.HeaderTimeout, rules.HeaderTimeout)
 		v.route.IdleTimeout = max(v.route.IdleTimeout, rules.IdleTimeout)
 	}
-	if v.route.Secure {
+	if conf.Type == "https" || conf.Type == "tls" {
 		if err := v.terminate(); err != nil {
 			return nil, err
 		}
@@ -156,6 +156,9 @@ func (v *builtVIP) terminate() error {
 	certs := new(tlsterm.Certs)
 	certs.Set(v.pairs)
 	v.tls = tlsterm.ServerConfig(certs, policy)
+	if v.conf.Type == "tls" {
+		v.tls.NextProtos = nil // the protocol is the servers' business: a client that names imap is not refused
+	}
 	return nil
 }
 
@@ -209,15 +212,24 @@ func (b *builder) profile(vip *profiles.VIP, rules *profiles.Profile) (*route.Pr
 }
 
 func (b *builder) candidate(vip *profiles.VIP, pool *profiles.Pool, rules *profiles.Profile, s *profiles.Server) (balance.Candidate, error) {
-	e, err := b.endpoint(pool, s, profiles.Port(vip, pool, rules))
+	port := profiles.Port(vip, pool, rules)
+	probed, err := b.endpoint(pool, s, port)
 	if err != nil {
 		return balance.Candidate{}, err
+	}
+	e := probed
+	if vip.Type == "ssl_bridge" { // TLS is the client's; casbah's own is for probes
+		passed := *pool
+		passed.UpstreamTLS, passed.TLS = "off", profiles.PoolTLS{}
+		if e, err = b.endpoint(&passed, s, port); err != nil {
+			return balance.Candidate{}, err
+		}
 	}
 	key := serviceKey{pool.Name, rules.Name, s.Name}
 	service := b.service(key)
 	if !b.planned[key] {
 		b.planned[key] = true
-		b.out.plans = append(b.out.plans, plan{key, service, e, rules.Probe, probeHost(vip, rules.Probe)})
+		b.out.plans = append(b.out.plans, plan{key, service, probed, rules.Probe, probeHost(vip, rules.Probe)})
 	}
 	return balance.Candidate{Service: service, Endpoint: e, Weight: s.Weight, SlowStart: pool.SlowStart}, nil
 }
@@ -234,7 +246,7 @@ func probeHost(vip *profiles.VIP, p profiles.Probe) string {
 // own. One that is in force already is used again, so that open connections go on.
 func (b *builder) endpoint(pool *profiles.Pool, s *profiles.Server, port int) (*balance.Endpoint, error) {
 	target := targetOf(s, port)
-	key := endpointKey{pool.Name, s.Name, target, pool.UpstreamTLS, pool.TLS, pool.ConnectTimeout}
+	key := endpointKey{pool.Name, s.Name, target, pool.UpstreamTLS, pool.TLS, pool.ConnectTimeout, pool.ProxyProtocol}
 	if e := b.out.endpoints[key]; e != nil {
 		return e, nil
 	}
@@ -243,6 +255,7 @@ func (b *builder) endpoint(pool *profiles.Pool, s *profiles.Server, port int) (*
 		e = &balance.Endpoint{
 			Server: b.live.servers.Get(s.Name).ID, Name: s.Name,
 			Target: target, ConnectTimeout: pool.ConnectTimeout,
+			ProxyProtocol: map[string]int{"v1": 1, "v2": 2}[pool.ProxyProtocol],
 		}
 		if pool.UpstreamTLS == "on" {
 			var err error
@@ -340,7 +353,7 @@ func (b *builder) step(vip *profiles.VIP, rules *profiles.Profile, s *profiles.S
 	case persistence.Rule:
 		step.Expression = s.Expression
 	case persistence.None, persistence.SourceIP, persistence.Header, persistence.URLServerID, persistence.Mailbox,
-		persistence.DestIP, persistence.SrcDestIP, persistence.RPCAssociation: // by, name and masks say it all
+		persistence.DestIP, persistence.SrcDestIP, persistence.RPCAssociation, persistence.SSLID: // by, name and masks say it all
 	}
 	return step, true
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"casbah/engine"
+	"casbah/engine/datagram"
 	"casbah/engine/netconn"
 	"casbah/route"
 )
@@ -11,18 +12,32 @@ func (n *Node) openEngine() (engine.Engine, error) {
 	conf := engine.Config{
 		MaxConns:     n.config.Limits.Connections,
 		MaxPerSource: n.config.Limits.PerSource,
-		OnPanic: func(where string, value any, stack []byte) {
-			n.panics.Add(1)
-			if stack != nil {
-				n.log.Error().Str("where", where).Interface("value", value).Bytes("stack", stack).
-					Msg("a connection was ended by a fault of casbah's own; please report it")
-			}
-		},
+		OnPanic:      n.panicked,
 	}
 	if n.config.Engine == "net" {
 		return netconn.New(conf), nil
 	}
 	return openReactor(conf, n.config.Loops)
+}
+
+// newFlows makes the driver of flows. A flow counts as a connection for who asks
+// for a flow, and not for who connects: anybody can make up a flow.
+func (n *Node) newFlows() *datagram.Engine {
+	return datagram.New(datagram.Config{
+		MaxFlows:     n.config.Limits.Connections,
+		Others:       n.engine.Open,
+		MaxPerSource: n.config.Limits.PerSource,
+		OnPanic:      n.panicked,
+	})
+}
+
+// panicked tells of a connection or flow that a fault has ended.
+func (n *Node) panicked(where string, value any, stack []byte) {
+	n.panics.Add(1)
+	if stack != nil {
+		n.log.Error().Str("where", where).Interface("value", value).Bytes("stack", stack).
+			Msg("a connection was ended by a fault of casbah's own; please report it")
+	}
 }
 
 // causeOf turns the driver's reason into the word of the VIP's counters.

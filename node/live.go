@@ -19,6 +19,7 @@ type endpointKey struct {
 	upstreamTLS          string
 	tls                  profiles.PoolTLS
 	connectTimeout       time.Duration
+	proxyProtocol        string
 }
 
 // live is what outlives a reload: snapshots that mention the same service,

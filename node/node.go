@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"casbah/engine"
+	"casbah/engine/datagram"
 	"casbah/persistence"
 	"casbah/profiles"
 	"casbah/tlsterm"
@@ -30,6 +31,7 @@ type Node struct {
 	started time.Time
 	config  *profiles.Config // as started; Process of it never changes
 	engine  engine.Engine
+	flows   *datagram.Engine
 	access  *accessLog // nil: off
 	tickets *tlsterm.TicketKeys
 	events  events
@@ -99,6 +101,7 @@ func New(conf *profiles.Config, o Options) (*Node, error) {
 	if n.engine, err = n.openEngine(); err != nil {
 		return nil, errors.Join(err, n.closeAccess())
 	}
+	n.flows = n.newFlows()
 	n.background, n.cancel = context.WithCancel(context.Background())
 	return n, nil
 }
@@ -113,6 +116,7 @@ func (n *Node) Start(ctx context.Context) error {
 		n.cancel()
 		n.work.Wait()
 		n.engine.Close()
+		n.flows.Close()
 		return errors.Join(err, n.closeAccess())
 	}
 	n.work.Go(n.keepResolving)

@@ -3,8 +3,11 @@ package node
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
 	"reflect"
+	"strconv"
 
 	"casbah/balance"
 	"casbah/health"
@@ -78,11 +81,33 @@ func newProbe(w *plan) health.Probe {
 			Endpoint: w.endpoint, Method: w.probe.Method, Path: w.probe.Path,
 			Host: cmp.Or(w.host, w.endpoint.Target), Expect: w.probe.Expect,
 		}
+	case "pop3":
+		return &health.POP3Probe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), Account: accountOf(&w.probe)}
+	case "smtp":
+		return &health.SMTPProbe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint)}
 	case "none":
 		return health.NoProbe{}
 	default:
 		return &health.TCPProbe{Endpoint: w.endpoint}
 	}
+}
+
+func accountOf(p *profiles.Probe) health.Account {
+	return health.Account{User: p.User, Password: p.Password.Reveal()}
+}
+
+// passedTLS is the TLS that a probe speaks on a port of mail servers which begin
+// with it, where casbah passes on that of the clients and has none of its own. The
+// certificate is for them to judge: any will do, and any version.
+func passedTLS(e *balance.Endpoint) *tls.Config {
+	host, port, err := net.SplitHostPort(e.Target)
+	if err != nil {
+		return nil
+	}
+	if n, err := strconv.Atoi(port); err != nil || !profiles.TLSPort(n) {
+		return nil
+	}
+	return &tls.Config{ServerName: host, InsecureSkipVerify: true, MinVersion: tls.VersionTLS10} //nolint:gosec // G402: see above
 }
 
 // stateChanged tells of a service that came up or went down.
@@ -106,9 +131,16 @@ func probeText(p *profiles.Probe) string {
 	switch p.Kind {
 	case "http":
 		return p.Method + " " + p.Path
+	case "pop3":
+		if p.User != "" {
+			return "POP3 greeting, login, STAT"
+		}
+		return "POP3 greeting, CAPA"
+	case "smtp":
+		return "SMTP greeting, EHLO"
 	case "none":
-		return p.Kind
+		return "nothing"
 	default:
-		return "tcp"
+		return "TCP connection"
 	}
 }

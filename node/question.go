@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Question is a request, or a connection of a tcp VIP, that nobody has made. An
+// Question is a request, a connection of a tcp VIP or a flow of a udp VIP, that nobody has made. An
 // explanation says where it would go. It may hold credentials: no part of its
 // headers, nor of the query, is shown or kept.
 type Question struct {
-	Method  string   `json:"method"`  // empty: GET, or a connection where the URL is one of tcp
-	URL     string   `json:"url"`     // http://, https:// or tcp://, or a path alone
+	Method  string   `json:"method"`  // empty: GET, or a connection or flow where the URL is one of tcp or udp
+	URL     string   `json:"url"`     // http://, https://, tcp:// or udp://, or a path alone
 	From    string   `json:"from"`    // address of the client; empty: not known
 	Headers []string `json:"headers"` // each "Name: value"
 	VIP     string   `json:"vip"`     // empty: the one that the URL fits best
@@ -28,7 +28,7 @@ func errQuestion(key, format string, args ...any) error {
 // asked is a question taken apart.
 type asked struct {
 	method  string
-	scheme  string // http, https or tcp; empty: the URL is a path alone
+	scheme  string // http, https, tcp or udp; empty: the URL is a path alone
 	host    string // of the URL, as it stands there
 	addr    netip.Addr
 	port    uint16 // 0: not known
@@ -37,8 +37,8 @@ type asked struct {
 	headers []string
 }
 
-// relayed reports whether a connection is asked about, not a request.
-func (a *asked) relayed() bool { return a.scheme == "tcp" }
+// relayed reports whether a connection or flow is asked about, not a request.
+func (a *asked) relayed() bool { return a.scheme == "tcp" || a.scheme == "udp" }
 
 // path returns the target without the query.
 func (a *asked) path() string {
@@ -66,9 +66,9 @@ func (q *Question) parse() (*asked, error) {
 	}
 	switch {
 	case a.relayed() && q.Method != "":
-		return nil, errQuestion("method", "none with tcp://, got %q", q.Method)
+		return nil, errQuestion("method", "none with %s://, got %q", a.scheme, q.Method)
 	case a.relayed() && len(q.Headers) > 0:
-		return nil, errors.New("headers: want none with tcp://")
+		return nil, errQuestion("headers", "none with %s://", a.scheme)
 	case !a.relayed() && q.Method == "":
 		a.method = "GET"
 	case !a.relayed() && !isToken(q.Method):
@@ -85,7 +85,7 @@ func (q *Question) parse() (*asked, error) {
 // takeURL takes the URL apart. The path stays as it is written: casbah judges it
 // as it comes.
 func (a *asked) takeURL(url string) error {
-	const want = "http://HOST/PATH, https://HOST/PATH, tcp://ADDRESS:PORT or a /PATH"
+	const want = "http://HOST/PATH, https://HOST/PATH, tcp://ADDRESS:PORT, udp://ADDRESS:PORT or a /PATH"
 	if strings.ContainsFunc(url, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return errQuestion("url", "no space or control character; percent-encode it")
 	}
@@ -95,7 +95,7 @@ func (a *asked) takeURL(url string) error {
 		return nil
 	}
 	scheme, rest, ok := strings.Cut(url, "://")
-	if a.scheme = strings.ToLower(scheme); !ok || a.scheme != "http" && a.scheme != "https" && a.scheme != "tcp" {
+	if a.scheme = strings.ToLower(scheme); !ok || a.scheme != "http" && a.scheme != "https" && !a.relayed() {
 		return errQuestion("url", "%s", want)
 	}
 	end := strings.IndexAny(rest, "/?")
@@ -123,11 +123,11 @@ func (a *asked) takeHost() error {
 	case name == "":
 		return errQuestion("url", "a host, got none")
 	case port == "":
-		return errQuestion("url", "a port with tcp://, as in tcp://192.0.2.10:135")
+		return errQuestion("url", "a port with %s://, as in tcp://192.0.2.10:135", a.scheme)
 	case err != nil || n == 0:
 		return errQuestion("url", "a port from 1 to 65535, got %q", port)
 	case a.relayed() && a.target != "/":
-		return errQuestion("url", "no path with tcp://, got %q", a.path())
+		return errQuestion("url", "no path with %s://, got %q", a.scheme, a.path())
 	}
 	a.port = uint16(n)
 	if addr, err := netip.ParseAddr(name); err == nil {

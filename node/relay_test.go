@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,7 +67,7 @@ func TestPortsOfARelay(t *testing.T) {
 	}
 }
 
-// S44, S45: the profiles of a group keep a client on one server although each
+// S44: the profiles of a group keep a client on one server although each
 // has a VIP of its own, by the health of the lead.
 func TestGroupAcrossVIPs(t *testing.T) {
 	_, vips := built(t, fmt.Sprintf(poolText, "192.0.2.11", "192.0.2.12", "algorithm = \"round_robin\"")+
@@ -133,8 +135,8 @@ func TestProbeOfALaterVersion(t *testing.T) {
 	if p, ok := newProbe(&snap.plans[0]).(*health.TCPProbe); !ok || p.Endpoint.Target != "192.0.2.11:59532" {
 		t.Errorf("the probe is %+v; want a connection to 192.0.2.11:59532", p)
 	}
-	if got := probeText(&snap.plans[0].probe); got != "tcp" {
-		t.Errorf("the status says %q; want tcp", got)
+	if got := probeText(&snap.plans[0].probe); got != "TCP connection" {
+		t.Errorf("the status says %q; want TCP connection", got)
 	}
 }
 
@@ -244,4 +246,33 @@ func ask(t *testing.T, client net.Conn, server net.Listener) (closes bool) {
 	}
 	_ = resp.Body.Close()
 	return resp.Close
+}
+
+// Where casbah ends TLS or begins it, servers are on the port of what they hear.
+func TestPortsWhereTLSChanges(t *testing.T) {
+	dir := t.TempDir()
+	writePair(t, dir, time.Now(), time.Now().Add(time.Hour))
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	terminated := func(name, listen, profile, pool string) string {
+		return fmt.Sprintf("[[vip]]\nname = %q\ntype = \"tls\"\nlisten = [%q]\nprofiles = [%q]\npool = %q\ncertificate = [{ cert = %q, key = %q }]\n",
+			name, listen, profile, pool, cert, key)
+	}
+	snap, vips := built(t, fmt.Sprintf(poolText, "192.0.2.11", "192.0.2.12", "")+
+		"[[pool]]\nname = \"safe\"\nservers = [\"cas1\"]\nupstream_tls = \"on\"\nproxy_protocol = \"v1\"\n"+
+		terminated("imaps", "127.0.0.1:993", "imap4", "cas")+terminated("pops", "127.0.0.1:995", "pop3", "safe")+
+		terminated("rpc", "127.0.0.1:1", "rpc_client_access", "safe")+
+		strings.Replace(tcpVIP("imap", "127.0.0.1:143", "imap4"), `"cas"`, `"safe"`, 1))
+	for vip, want := range map[string]string{
+		"imaps": "192.0.2.11:143", "pops": "192.0.2.11:995", "rpc": "192.0.2.11:59532", "imap": "192.0.2.11:993",
+	} {
+		e := vips[vip].Profiles[0].Candidates[0].Endpoint
+		if safe := vip != "imaps"; e.Target != want || (e.TLS != nil) != safe || (e.ProxyProtocol == 1) != safe {
+			t.Errorf("VIP %s: endpoint %s, TLS %v, header %d; want %s, %v", vip, e.Target, e.TLS != nil, e.ProxyProtocol, want, safe)
+		}
+	}
+	for _, v := range snap.vips {
+		if terminates := v.conf.Type == "tls"; (v.tls != nil) != terminates || len(v.pairs) > 0 != terminates {
+			t.Errorf("VIP %s: %d certificates; want them where TLS ends", v.conf.Name, len(v.pairs))
+		}
+	}
 }

@@ -9,7 +9,9 @@ import (
 	"sync/atomic"
 
 	"casbah/engine"
+	"casbah/engine/datagram"
 	"casbah/profiles"
+	"casbah/protocols/bridge"
 	"casbah/protocols/http1"
 	"casbah/protocols/relay"
 	"casbah/route"
@@ -22,6 +24,7 @@ type entry struct {
 	current  route.Current
 	tls      atomic.Pointer[tls.Config]
 	listener *engine.Listener           // nil before the first socket is served
+	flows    *datagram.Listener         // the same of a udp VIP
 	sockets  map[netip.AddrPort]*socket // by the address as configured
 }
 
@@ -40,7 +43,11 @@ func (e *entry) addrs() []netip.AddrPort {
 type socket struct {
 	vip  string
 	conf netip.AddrPort // as configured
-	net  engine.Socket
+	udp  bool           // has ports of its own
+	net  interface {    // an engine.Socket, or a datagram.Socket
+		Addr() netip.AddrPort
+		Close()
+	}
 }
 
 // open opens the listeners that snap names and that are not open yet. On an
@@ -73,20 +80,27 @@ func (n *Node) listens(conf *profiles.VIP, addr netip.AddrPort) bool {
 
 // listen opens one listener.
 func (n *Node) listen(ctx context.Context, conf *profiles.VIP, addr netip.AddrPort) (*socket, error) {
-	if n.holds(addr) {
+	udp := conf.Type == "udp"
+	if n.holds(addr, udp) {
 		return nil, fmt.Errorf("vip %s: listen %s: another VIP, or this one with another type, has the address; remove it there first, reload, and then add it here", conf.Name, addr)
 	}
-	ln, err := n.engine.Listen(ctx, addr)
+	s := &socket{vip: conf.Name, conf: addr, udp: udp}
+	var err error
+	if udp {
+		s.net, err = n.flows.Listen(ctx, addr)
+	} else {
+		s.net, err = n.engine.Listen(ctx, addr)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("vip %s: %w", conf.Name, err)
 	}
-	return &socket{vip: conf.Name, conf: addr, net: ln}, nil
+	return s, nil
 }
 
 // holds reports whether a listener of this node has the address.
-func (n *Node) holds(addr netip.AddrPort) bool {
+func (n *Node) holds(addr netip.AddrPort, udp bool) bool {
 	for _, e := range n.entries {
-		if e.sockets[addr] != nil {
+		if s := e.sockets[addr]; s != nil && s.udp == udp {
 			return true
 		}
 	}
@@ -99,12 +113,24 @@ func (n *Node) serve(s *socket) {
 	if e.listener == nil {
 		e.listener = e.newListener()
 	}
-	ln := e.listener
+	ln, flows := e.listener, e.flows
 	n.work.Go(func() {
-		if err := s.net.Serve(ln); err != nil {
+		if err := s.serve(ln, flows); err != nil {
 			n.log.Error().Err(err).Str("vip", s.vip).Stringer("listen", s.conf).Msg("the listener has ended")
 		}
 	})
+}
+
+// serve lets connections or flows in, until the socket is closed.
+func (s *socket) serve(ln *engine.Listener, flows *datagram.Listener) error {
+	switch sock := s.net.(type) {
+	case engine.Socket:
+		return sock.Serve(ln)
+	case *datagram.Socket:
+		return sock.Serve(flows)
+	default:
+		panic("BUG: a socket of a kind that nobody opens")
+	}
 }
 
 // newListener returns what becomes of the connections of e, at all addresses
@@ -121,18 +147,32 @@ func (e *entry) newListener() *engine.Listener {
 		},
 		OnClose: func() { counters.Conns.Add(-1) },
 	}
-	if e.conf.Type == "tcp" {
+	switch e.conf.Type {
+	case "tcp", "tls":
 		ln.New = func(c engine.Conn) engine.Core { return relay.New(&e.current, c) }
+		if e.conf.Type == "tls" {
+			ln.TLS = e.outer()
+		}
+		return ln
+	case "udp":
+		e.flows = datagram.NewListener(ln, func(c engine.Conn) engine.Flow { return relay.NewFlow(&e.current, c) })
+		return ln
+	case "ssl_bridge":
+		ln.New = func(c engine.Conn) engine.Core { return bridge.New(&e.current, c) }
 		return ln
 	}
 	ln.New = func(c engine.Conn) engine.Core { return http1.New(&e.current, c) }
 	ln.Refuse = []byte(busy)
-	if e.tls.Load() != nil {
-		// Each handshake takes the configuration in force. The outer one
-		// holds nothing but the way to it.
-		ln.TLS = &tls.Config{GetConfigForClient: e.config, MinVersion: tls.VersionTLS10, DynamicRecordSizingDisabled: true} //nolint:gosec // G402: the inner one has the version
+	if e.conf.Type == "https" {
+		ln.TLS = e.outer()
 	}
 	return ln
+}
+
+// outer is what a listener holds in place of the TLS configuration in force, which
+// each handshake takes: nothing but the way to it.
+func (e *entry) outer() *tls.Config {
+	return &tls.Config{GetConfigForClient: e.config, MinVersion: tls.VersionTLS10, DynamicRecordSizingDisabled: true} //nolint:gosec // G402: the inner one has the version
 }
 
 // busy is what a plain client over a limit is told.

@@ -29,7 +29,7 @@ type Status struct {
 	Shared               []SharedStatus // addresses that carry many clients, those with most first
 	SharedDisplaced      uint64         // see persistence.Crowds
 	Events               []Event        // newest first
-	Connections          int            // client connections open now
+	Connections          int            // client connections open now, and flows
 	ConnectionLimit      int
 	Panics               uint64 // connections ended by a fault of casbah's own
 	Leaving              []Leaving
@@ -60,6 +60,7 @@ type VIPStatus struct {
 	Refused                    map[string]uint64 // by cause
 	Ends                       map[string]uint64 // by the way in which requests ended
 	Pins, Unlogged             uint64
+	Dropped                    uint64 // datagrams of flows that could not be passed on
 	Evictions                  uint64 // live bindings that made room for the VIP's, where the table was full
 	Refusals                   uint64 // the VIP's bindings that found no room
 }
@@ -114,7 +115,7 @@ func (n *Node) Status() Status {
 		Ready: n.Ready(), Stopping: n.stopping.Load(),
 		ConfigPath:  n.config.Path,
 		Events:      n.events.newest(),
-		Connections: n.engine.Open(), ConnectionLimit: n.config.Limits.Connections,
+		Connections: n.engine.Open() + n.flows.Open(), ConnectionLimit: n.config.Limits.Connections,
 		Panics:  n.panics.Load(),
 		Leaving: n.leaving.open(),
 		Engine:  EngineStatus{Driver: n.config.Engine, Loops: n.engine.Loops(), Goroutines: runtime.NumGoroutine()},
@@ -152,7 +153,7 @@ func (n *Node) vipStatus(snap *snapshot, v *builtVIP) VIPStatus {
 		Name: v.conf.Name, Type: v.conf.Type, Pool: v.conf.Pool, Profiles: v.conf.Profiles,
 		Up:    vipUp(v.route),
 		Conns: c.Conns.Load(), Accepted: c.Accepted.Load(), Requests: c.Requests.Load(),
-		In: c.In.Load(), Out: c.Out.Load(), Pins: c.Pins.Load(), Unlogged: c.Unlogged.Load(),
+		In: c.In.Load(), Out: c.Out.Load(), Pins: c.Pins.Load(), Unlogged: c.Unlogged.Load(), Dropped: c.Dropped.Load(),
 		Cookieless: c.Cookieless.Load(), ClashesSet: c.Clashes.Set.Load(), ClashesBrought: c.Clashes.Brought.Load(),
 		Evictions: c.Table.Evictions.Load(), Refusals: c.Table.Refusals.Load(),
 		Status: make(map[string]uint64), Refused: make(map[string]uint64), Ends: make(map[string]uint64),

@@ -19,15 +19,18 @@ func (n *Node) Stop(drain time.Duration) {
 	n.event("stop", "stopping: listeners close, open requests may finish")
 	n.shutAll()
 	n.engine.Drain()
+	n.flows.Drain()
 	if left := n.wait(drain); left > 0 {
 		n.log.Warn().Int("connections", left).Str("open", n.stillOpen()).Dur("after", time.Since(begun)).
 			Msg("the drain timeout is over: open connections are closed")
 		n.engine.Kill()
+		n.flows.Kill()
 		n.wait(killGrace)
 	}
 	n.cancel()
 	n.work.Wait()
 	n.engine.Close()
+	n.flows.Close()
 	n.leaveTable()
 	if err := n.closeAccess(); err != nil {
 		n.log.Error().Err(err).Msg("the access log cannot be closed")
@@ -47,15 +50,15 @@ func (n *Node) shutAll() {
 	}
 }
 
-// wait returns when no connection is open or limit is over, and how many are left.
+// wait returns when no connection or flow is open or limit is over, and how many are left.
 func (n *Node) wait(limit time.Duration) int {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	done := make(chan struct{})
 	defer close(done)
 	go n.reportLeaving(done)
-	if n.engine.Wait(ctx) == nil {
+	if n.engine.Wait(ctx) == nil && n.flows.Wait(ctx) == nil {
 		return 0
 	}
-	return n.engine.Open()
+	return n.engine.Open() + n.flows.Open()
 }

@@ -18,7 +18,7 @@ func (s *snapshot) choose(a *asked, name string) (v *builtVIP, by string, err er
 	alike := 0
 	for _, c := range s.vips {
 		all = append(all, c.conf.Name+" ("+c.conf.Type+")")
-		if name != "" && c.conf.Name != name || c.relays() != a.relayed() {
+		if name != "" && c.conf.Name != name || c.relays() != a.relayed() || (c.conf.Type == "udp") != (a.scheme == "udp") {
 			continue
 		}
 		switch f := c.fits(a); {
@@ -51,13 +51,17 @@ func (s *snapshot) choose(a *asked, name string) (v *builtVIP, by string, err er
 
 // kind says what is asked about.
 func (a *asked) kind() string {
-	if a.relayed() {
+	switch {
+	case a.scheme == "udp":
+		return "UDP flows"
+	case a.relayed():
 		return "TCP connections"
+	default:
+		return "HTTP requests"
 	}
-	return "HTTP requests"
 }
 
-// relays reports whether the VIP takes connections, not requests.
+// relays reports whether the VIP takes connections or flows, not requests.
 func (v *builtVIP) relays() bool { return v.conf.Type != "http" && v.conf.Type != "https" }
 
 // fit is how well a URL fits a VIP.

@@ -62,6 +62,9 @@ func (k *checker) pool(p place, pl *Pool) {
 	k.lasts(p.key("connect_timeout"), pl.ConnectTimeout, 10*time.Millisecond, time.Minute)
 	k.between(p.key("port"), pl.Port, 0, 65535)
 	k.between(p.key("panic_below"), pl.PanicBelow, 0, 100)
+	if k.choose(p.key("proxy_protocol"), proxyProtocols, pl.ProxyProtocol) && pl.ProxyProtocol != "off" {
+		k.note(p.key("proxy_protocol"), "the servers must expect a PROXY header; Exchange reads none, and takes it for a broken request")
+	}
 	if !k.choose(p.key("upstream_tls"), upstreamTLS, pl.UpstreamTLS) {
 		return
 	}

@@ -7,26 +7,41 @@ import (
 	"strconv"
 )
 
-// smtp is the profile that a relay cannot carry yet; see sender.
+// smtp is the profile whose servers judge by the address of the sender; see
+// sender.
 const smtp = "smtp"
 
-// relay checks a VIP that passes octets on without reading them.
+// terminated is the type of a VIP that relays what is within its clients' TLS.
+const terminated = "tls"
+
+// relayTypes are the protocols of the VIPs that pass octets or datagrams on, by
+// type.
+var relayTypes = map[string]string{"tcp": "tcp", terminated: "tcp", "udp": "udp"}
+
+// relay checks a VIP that passes octets or datagrams on without reading them.
 func (k *checker) relay(p place, v *VIP, pool *Pool) {
-	if v.Type != "tcp" {
+	protocol := relayTypes[v.Type]
+	if v.AcceptSNAT && !slices.Contains(v.Profiles, smtp) {
+		k.note(p.key("accept_snat"), "has no effect: the VIP does not have the profile smtp")
+	}
+	if protocol == "" {
 		return
 	}
 	for _, key := range []string{"hosts", "root_redirect", "trusted_proxies"} {
-		k.leftOut(p.key(key), "the VIP is of type tcp", key)
+		k.leftOut(p.key(key), "the VIP is of type "+v.Type, key)
+	}
+	if v.Type == "udp" {
+		k.leftOut(p.key("accept_proxy_from"), "the VIP is of type udp, and casbah reads PROXY headers from connections alone", "accept_proxy_from")
 	}
 	if len(v.Profiles) > 1 {
-		k.mistake(p.key("profiles"), "one profile: nothing that a VIP of type tcp looks at tells two apart", len(v.Profiles))
+		k.mistake(p.key("profiles"), "one profile: nothing that a VIP of type "+v.Type+" looks at tells two apart", len(v.Profiles))
 	}
-	if pool != nil && pool.UpstreamTLS == "on" {
-		k.mistake(p.key("pool"), `a pool with upstream_tls = "off", as a VIP of type tcp passes on what clients say, in TLS or not`,
+	if pool != nil && v.Type == "udp" && pool.UpstreamTLS == "on" {
+		k.mistake(p.key("pool"), `a pool with upstream_tls = "off", as a VIP of type udp passes on what clients say`,
 			words(strconv.Quote(pool.Name)+` with upstream_tls = "on"`))
 	}
 	for i, name := range v.Profiles {
-		if pr := k.c.Profiles[name]; pr != nil && pr.Protocol == "tcp" {
+		if pr := k.c.Profiles[name]; pr != nil && pr.Protocol == protocol {
 			k.relayed(p, p.key("profiles").value(i), v, pool, pr)
 		}
 	}
@@ -34,7 +49,7 @@ func (k *checker) relay(p place, v *VIP, pool *Pool) {
 
 // relayed checks a profile that a VIP relays; at is where the VIP names it.
 func (k *checker) relayed(p, at place, v *VIP, pool *Pool, pr *Profile) {
-	k.sender(at, pr)
+	k.sender(at, v, pool, pr)
 	k.listenPorts(p.key("listen"), v, pool, pr)
 	if kind := pr.Probe.Kind; slices.Contains(probeKinds.later, kind) {
 		k.note(at, "profile %s: its probe %s is %s, a TCP connection is probed instead", pr.Name, kind, notInThis)
@@ -46,28 +61,51 @@ func (k *checker) relayed(p, at place, v *VIP, pool *Pool, pr *Profile) {
 	if port == 0 && k.withoutPort(pool) {
 		k.mistake(profilePlace(pr.Name).key("ports"), fmt.Sprintf("at least one port, or the port of pool %q", pool.Name), nothing)
 	}
-	k.accountSafe(pool, pr, port)
-	if n, ok := clearPorts[pr.Name]; ok && k.reaches(pool, port, n) {
-		k.note(at, "profile %s: the servers are reached in clear on port %d, where Exchange refuses a login (SecureLogin) unless the client begins TLS by itself",
-			pr.Name, n)
+	if pr.Protocol == "udp" && pr.Probe.Kind == "tcp" {
+		k.note(at, "profile %s: its probe is a TCP connection to the port of the datagrams: a server that does not listen there, too, is taken for down (kind = \"none\" asks nothing)", pr.Name)
 	}
+	k.accountSafe(pool, pr, port)
+	k.secureLogin(at, v, pool, pr, port)
+}
+
+// secureLogin notes servers that are going to refuse logins, and TLS within TLS.
+func (k *checker) secureLogin(at place, v *VIP, pool *Pool, pr *Profile, port int) {
+	if pool.UpstreamTLS == "on" {
+		for _, a := range v.Listen {
+			if n := int(a.Port()); v.Type == "tcp" && TLSPort(n) && slices.Contains(pr.Ports, n) {
+				k.note(at, "profile %s: clients begin with TLS on port %d, which casbah would pass on within the TLS of pool %q; a VIP of type tls ends theirs", pr.Name, n, pool.Name)
+			}
+		}
+		return
+	}
+	n, ok := clearPorts[pr.Name]
+	if !ok || !k.reaches(pool, port, n) {
+		return
+	}
+	unless := "unless the client begins TLS by itself"
+	if v.Type == terminated {
+		unless = `unless their LoginType is PlainTextLogin, or the pool has upstream_tls = "on"`
+	}
+	k.note(at, "profile %s: the servers are reached in clear on port %d, where Exchange refuses a login (SecureLogin) %s", pr.Name, n, unless)
 }
 
 // clearPorts are the ports without TLS of the profiles whose servers refuse a
 // login in clear.
 var clearPorts = map[string]int{"imap4": 143, "pop3": 110}
 
-// sender refuses smtp. A server judges by its address who sends mail, and
-// behind a relay all senders have casbah's, which is one of the inside.
-func (k *checker) sender(at place, pr *Profile) {
-	if pr.Name == smtp {
-		k.mistake(at, "another profile, as behind a relay every sender of mail looks internal to the servers; accept_snat, which allows that, is "+notInThis, pr.Name)
+// sender refuses smtp where nobody has said that it may be. A server judges by its
+// address who sends mail, and behind a relay all senders have casbah's, which is
+// one of the inside, unless a header tells theirs.
+func (k *checker) sender(at place, v *VIP, pool *Pool, pr *Profile) {
+	if pr.Name != smtp || v.AcceptSNAT || pool != nil && pool.ProxyProtocol != "off" {
+		return
 	}
+	k.mistake(at, "another profile, as behind a relay every sender of mail looks internal to the servers; or accept_snat = true, where they relay for nobody by address", pr.Name)
 }
 
 // listenPorts checks that the ports of a VIP mean one port of the servers.
 func (k *checker) listenPorts(p place, v *VIP, pool *Pool, pr *Profile) {
-	if pool == nil || pool.Port != 0 || !k.withoutPort(pool) {
+	if pool == nil || pool.Port != 0 || !k.withoutPort(pool) || translates(v, pool) {
 		return
 	}
 	port := Port(v, pool, pr)

@@ -30,6 +30,7 @@ func (k *checker) served(p place, v *VIP, pool *Pool) {
 			paths[path] = name
 		}
 		k.extendedProtection(at, v, pr, pool)
+		k.proxyHeader(pr, pool)
 		k.steps(at, v, pr, pool)
 	}
 }
@@ -81,8 +82,10 @@ func (k *checker) steps(p place, v *VIP, pr *Profile, pool *Pool) {
 				listWords(stepsFor(v.Type))), s.By)
 		case !fit:
 			k.note(p, "profile %s: step %s yields no key on a VIP of type %s", pr.Name, s.By, v.Type)
-		case !methods.has(s.By) && !k.written(chain):
+		case !reads(s.By, v.Type) && !k.written(chain):
 			k.note(p, "profile %s: step %s yields no key (%s)", pr.Name, s.By, notInThis)
+		case methods.has(s.By) && !reads(s.By, v.Type):
+			k.choose(at.key("by"), choice{now: stepsFor(v.Type), later: []string{s.By}}, s.By)
 		case s.By == byInsertCookie:
 			k.inserted(at, v, pr, s)
 		case s.By == byServerID:

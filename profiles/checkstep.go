@@ -32,7 +32,7 @@ func (k *checker) chainOf(p place, pr *Profile) {
 
 func (k *checker) step(p place, pr *Profile, i int) {
 	s, by := &pr.Chain[i], p.key("by")
-	can := choice{now: stepsFor(carriers[pr.Protocol][0]), later: methods.later}
+	can := choice{now: stepsFor(carriers[pr.Protocol]...), later: methods.later}
 	switch {
 	case s.By == "" && !k.written(by):
 		k.mistake(by, oneOf(can.now), nothing)

@@ -14,10 +14,10 @@ const renewal = 14 * 24 * time.Hour
 // of other types need is for the version that has them.
 func (k *checker) vipTLS(p place, v *VIP) {
 	switch v.Type {
-	case "http", "tcp":
+	case "http", "tcp", "udp", bridge:
 		k.leftOut(p.key("certificate"), "the VIP is of type "+v.Type, words("[[vip.certificate]]"))
 		k.leftOut(p.key("tls"), "the VIP is of type "+v.Type, words("[vip.tls]"))
-	case "https":
+	case "https", terminated:
 		if len(v.Certificates) == 0 {
 			k.mistake(p.key("certificate"), "at least one [[vip.certificate]]", nothing)
 		}

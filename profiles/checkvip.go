@@ -40,6 +40,7 @@ func (k *checker) vip(p place, v *VIP) {
 	k.served(p.key("profiles"), v, pool)
 	k.vipTLS(p, v)
 	k.relay(p, v, pool)
+	k.bridge(p, v, pool)
 }
 
 // poolOf returns the VIP's pool, or nil.
@@ -111,13 +112,14 @@ type listener struct {
 	addr  netip.AddrPort
 	place place
 	whose string
+	udp   bool // has ports of its own
 }
 
 // listeners checks that every address is bound once. The admin listener counts too.
 func (k *checker) listeners() {
 	var all []listener
 	if a, err := netip.ParseAddrPort(strings.Replace(k.c.Admin.Listen, "localhost:", "127.0.0.1:", 1)); err == nil {
-		all = append(all, listener{a, place{}.key("admin").key("listen"), "admin"})
+		all = append(all, listener{a, place{}.key("admin").key("listen"), "admin", false})
 	}
 	for i := range k.c.VIPs {
 		v := &k.c.VIPs[i]
@@ -126,8 +128,8 @@ func (k *checker) listeners() {
 			k.mistake(p, "at least one address and port", nothing)
 		}
 		for j, a := range v.Listen {
-			l := listener{a, p.value(j), "vip " + v.Name}
-			o := slices.IndexFunc(all, func(o listener) bool { return overlap(o.addr, a) })
+			l := listener{a, p.value(j), "vip " + v.Name, v.Type == "udp"}
+			o := slices.IndexFunc(all, func(o listener) bool { return o.udp == l.udp && overlap(o.addr, a) })
 			if o >= 0 && a.IsValid() {
 				k.mistake(l.place, fmt.Sprintf("an address that nothing else has (%s has %s)", all[o].whose, all[o].addr), a.String())
 			}

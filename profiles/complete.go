@@ -1,16 +1,25 @@
 package profiles
 
 import (
+	"cmp"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 )
+
+// defaultProbes are the kinds of probes of profiles that say nothing of it: what
+// can be asked without knowing their protocol.
+var defaultProbes = map[string]string{"tcp": "tcp", "udp": "none"}
 
 // complete derives the defaults that depend on other keys. It brings values
 // into the one form that the rest of casbah compares.
 func (p *Profile) complete() {
 	if p.ResponseTimeout == 0 {
 		p.ResponseTimeout = p.IdleTimeout
+	}
+	if reflect.DeepEqual(p.Probe, fresh(probeType).Interface()) {
+		p.Probe.Kind = cmp.Or(defaultProbes[p.Protocol], p.Probe.Kind)
 	}
 	for i, path := range p.Paths {
 		p.Paths[i] = normalPath(path)

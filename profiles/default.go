@@ -49,7 +49,7 @@ func fresh(t reflect.Type) reflect.Value {
 		*into = Server{Weight: 100}
 	case *Pool:
 		*into = Pool{
-			Algorithm: "least_conn", ConnectTimeout: 5 * time.Second, UpstreamTLS: "off",
+			Algorithm: "least_conn", ConnectTimeout: 5 * time.Second, UpstreamTLS: "off", ProxyProtocol: "off",
 			TLS: PoolTLS{Verify: true, MinVersion: "1.2"},
 		}
 	case *VIP:

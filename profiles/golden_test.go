@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "rewrite testdata/*.want")
 
 // TestGolden loads each testdata/*.toml, among certificates and secrets made for
 // the test, and compares what is said of it. S85 S89 S97: cookies.toml; S66 S82:
-// own_cookies.toml.
+// own_cookies.toml; S60: serverid.toml.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.toml")
 	if err != nil || len(files) == 0 {

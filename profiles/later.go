@@ -8,17 +8,17 @@ import (
 // later holds the keys of the file format whose feature this version does not
 // have, each with the value that asks for nothing.
 var later = map[reflect.Type]map[string]any{
-	poolType: {
-		"proxy_protocol": "off",
-	},
 	vipType: {
 		"http2":       false,
 		"starttls":    false,
 		"mapper":      nil,
-		"accept_snat": false,
 		"transparent": false,
 	},
 }
+
+// laterSteps names VIP types that a step fits and that have it in a later version
+// only.
+var laterSteps = map[string][]string{bySSLID: {"https"}}
 
 // choice is a key with a closed list of words.
 type choice struct {
@@ -28,32 +28,33 @@ type choice struct {
 
 // The words of each key.
 var (
-	presets       = choice{now: []string{Exchange2010, Exchange2016}}
-	engines       = choice{now: []string{"reactor", "net"}}
-	logLevels     = choice{now: []string{"debug", "info", "warn", "error"}}
-	algorithms    = choice{now: []string{"least_conn", "round_robin", "source_hash", "least_time", "random_two"}}
-	upstreamTLS   = choice{now: []string{"off", "on"}, later: []string{"starttls"}}
-	vipTypes      = choice{now: []string{"http", "https", "tcp"}, later: []string{"tls", "udp", "ssl_bridge"}}
-	tableFull     = choice{now: []string{"evict_oldest", "refuse"}}
-	tlsVersions   = choice{now: []string{"1.0", "1.1", "1.2", "1.3"}}
-	protocols     = choice{now: []string{"http", "tcp", "udp"}}
-	authSchemes   = choice{now: []string{"forms", "basic", "ntlm", "negotiate", "bearer", "certificate", "anonymous"}}
-	protections   = choice{now: []string{"none", "allow", "require"}}
-	reuses        = choice{now: []string{"never", "anonymous"}}
-	cookieOrigins = choice{now: []string{"server", "client"}}
-	idPlaces      = choice{now: []string{"query", "header", "cookie"}}
-	cookieFormats = choice{now: []string{formatCasbah, formatNetscaler}}
-	sameSites     = choice{now: []string{"Strict", "Lax", "None"}}
-	probeKinds    = choice{
+	presets        = choice{now: []string{Exchange2010, Exchange2016}}
+	engines        = choice{now: []string{"reactor", "net"}}
+	logLevels      = choice{now: []string{"debug", "info", "warn", "error"}}
+	algorithms     = choice{now: []string{"least_conn", "round_robin", "source_hash", "least_time", "random_two"}}
+	upstreamTLS    = choice{now: []string{"off", "on"}, later: []string{"starttls"}}
+	vipTypes       = choice{now: []string{"http", "https", "tcp", "tls", "udp", "ssl_bridge"}}
+	proxyProtocols = choice{now: []string{"off", "v1", "v2"}}
+	tableFull      = choice{now: []string{"evict_oldest", "refuse"}}
+	tlsVersions    = choice{now: []string{"1.0", "1.1", "1.2", "1.3"}}
+	protocols      = choice{now: []string{"http", "tcp", "udp"}}
+	authSchemes    = choice{now: []string{"forms", "basic", "ntlm", "negotiate", "bearer", "certificate", "anonymous"}}
+	protections    = choice{now: []string{"none", "allow", "require"}}
+	reuses         = choice{now: []string{"never", "anonymous"}}
+	cookieOrigins  = choice{now: []string{"server", "client"}}
+	idPlaces       = choice{now: []string{"query", "header", "cookie"}}
+	cookieFormats  = choice{now: []string{formatCasbah, formatNetscaler}}
+	sameSites      = choice{now: []string{"Strict", "Lax", "None"}}
+	probeKinds     = choice{
 		now:   []string{"http", "tcp", probePOP3, probeSMTP, "none"},
 		later: []string{probeIMAP, "epm", "rpc"},
 	}
 	methods = choice{
 		now: []string{
-			bySourceIP, byCookie, byInsertCookie, byHeader, byMailbox, byURLServerID, byServerID, byRule,
+			bySourceIP, byCookie, byInsertCookie, byHeader, byMailbox, bySSLID, byURLServerID, byServerID, byRule,
 			byDestIP, bySrcDestIP, byNone,
 		},
-		later: []string{bySSLID, byRPCConn, byRPCAssoc},
+		later: []string{byRPCConn, byRPCAssoc},
 	}
 )
 

@@ -64,7 +64,7 @@ func TestLoadDesignExample(t *testing.T) {
 	}
 	want.Pools = []Pool{{
 		Name: "cas", Servers: []string{"cas1", "cas2"}, Algorithm: "least_conn", SlowStart: time.Minute,
-		ConnectTimeout: 5 * time.Second, UpstreamTLS: "off", TLS: PoolTLS{Verify: true, MinVersion: "1.2"},
+		ConnectTimeout: 5 * time.Second, UpstreamTLS: "off", ProxyProtocol: "off", TLS: PoolTLS{Verify: true, MinVersion: "1.2"},
 	}}
 	want.VIPs = []VIP{{
 		Name: "mail", Type: "https", Listen: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.10:443")}, Pool: "cas",

@@ -13,6 +13,13 @@ func Port(v *VIP, pl *Pool, p *Profile) int {
 	case p.Protocol == "http":
 		return 80
 	}
+	if translates(v, pl) {
+		for _, n := range p.Ports {
+			if TLSPort(n) == (pl.UpstreamTLS == "on") {
+				return n
+			}
+		}
+	}
 	// What clients speak on a port of the protocol, servers speak there too:
 	// POP3 in TLS on 995, and in clear on 110.
 	for _, a := range v.Listen {
@@ -24,4 +31,10 @@ func Port(v *VIP, pl *Pool, p *Profile) int {
 		return p.Ports[0]
 	}
 	return 0
+}
+
+// translates reports whether VIP v ends TLS or begins it, so that its servers are
+// on the port that the pool's upstream_tls asks for.
+func translates(v *VIP, pl *Pool) bool {
+	return v.Type == terminated || v.Type == "tcp" && pl.UpstreamTLS == "on"
 }

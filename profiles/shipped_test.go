@@ -195,7 +195,7 @@ func TestShippedProfileStandsInASite(t *testing.T) {
 // A chain that is not what ships is the site's own, and judged.
 func TestChangedChainIsTheSites(t *testing.T) {
 	const text = "[profile.ews]\nchain = [{ by = \"ssl_id\" }, { by = \"cookie\", name = \"exchangecookie\" }]\n"
-	_, _, err := Parse("casbah.toml", []byte(text))
+	_, _, err := Parse("casbah.toml", []byte(strings.Replace(site, `"owa"`, `"ews"`, 1)+text))
 	if err == nil || !strings.Contains(err.Error(), `got "ssl_id"`) {
 		t.Errorf("Parse = %v; want ssl_id refused", err)
 	}

@@ -58,6 +58,9 @@ type Pool struct {
 	ConnectTimeout time.Duration `toml:"connect_timeout"`
 	// UpstreamTLS is off (TLS ends at casbah) or on (re-encrypted, see TLS).
 	UpstreamTLS string `toml:"upstream_tls"`
+	// ProxyProtocol has connections to the servers begin with a PROXY protocol
+	// header that names the client: off, v1 or v2.
+	ProxyProtocol string `toml:"proxy_protocol"`
 	// Port of the servers; 0 is 80, or 443 with UpstreamTLS on, or for TCP the profile's.
 	Port int `toml:"port"`
 	// PanicBelow is the percentage of services up below which all that are not
@@ -91,7 +94,7 @@ type PoolTLS struct {
 type VIP struct {
 	// Name is what status, logs and metrics call the VIP.
 	Name string `toml:"name"`
-	// Type is http, https or tcp.
+	// Type is http, https, tcp, tls, udp or ssl_bridge.
 	Type string `toml:"type"`
 	// Listen are the addresses and ports that clients connect to. Port 0 lets
 	// the system choose one.
@@ -116,6 +119,9 @@ type VIP struct {
 	// TableFull says what happens to a new binding when the table is full:
 	// evict_oldest or refuse.
 	TableFull string `toml:"table_full"`
+	// AcceptSNAT says that the servers may take every sender of mail for one of
+	// the inside: behind a relay all have its address.
+	AcceptSNAT bool `toml:"accept_snat"`
 	// Group is the persistence group that the VIP shares bindings in with other
 	// VIPs of the same group and pool; empty: none.
 	Group        string        `toml:"group"`
@@ -132,7 +138,7 @@ type Certificate struct {
 	Key string `toml:"key"`
 }
 
-// VIPTLS is TLS towards the clients of an https VIP.
+// VIPTLS is TLS towards the clients of an https or tls VIP.
 type VIPTLS struct {
 	// MinVersion and MaxVersion bound the TLS version: 1.0, 1.1, 1.2 or 1.3.
 	MinVersion string `toml:"min_version"`

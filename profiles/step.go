@@ -54,16 +54,21 @@ var carriers = map[string][]string{
 	"udp":  {"udp"},
 }
 
-// stepsFor returns the methods that a VIP of type t can have, in the order in
+// stepsFor returns the methods that VIPs of those types can have, in the order in
 // which documents list them; those of this version only.
-func stepsFor(t string) []string {
+func stepsFor(types ...string) []string {
 	var all []string
 	for _, by := range methods.now {
-		if slices.Contains(fits[by], t) {
+		if slices.ContainsFunc(types, func(t string) bool { return reads(by, t) }) {
 			all = append(all, by)
 		}
 	}
 	return all
+}
+
+// reads reports whether a VIP of type t can have the step in this version.
+func reads(by, t string) bool {
+	return methods.has(by) && slices.Contains(fits[by], t) && !slices.Contains(laterSteps[by], t)
 }
 
 // reads returns what tells apart two steps of one method.

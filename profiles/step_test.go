@@ -40,6 +40,7 @@ func TestStepsFitVIPTypes(t *testing.T) {
 }
 
 // What the matrix refuses, a file is told at its line, for every VIP type and step.
+// S5 S36 S37 S38 S39 S40 S41 S42 S43.
 func TestStepsRefusedOnVIPTypes(t *testing.T) {
 	for protocol, types := range carriers {
 		for _, vipType := range types {

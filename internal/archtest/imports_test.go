@@ -25,17 +25,19 @@ var allowed = map[string][]string{
 	"engine":             {"balance"},
 	"engine/bounds":      {},
 	"engine/enginetest":  {"engine", "balance"}, // for the tests of drivers
+	"engine/datagram":    {"engine", "balance"},
 	"engine/netconn":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio"},
 	"engine/reactor":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio"},
 	"protocols/http1":    {"engine", "route", "balance", "protocols/rpchttp", "protocols/ntlm"},
-	"protocols/relay":    {"engine", "route"},
+	"protocols/relay":    {"engine", "route", "balance"},
+	"protocols/bridge":   {"engine", "route", "internal/hello"},
 	"protocols/ntlm":     {},
 	"protocols/imap4":    {"internal/maildialogue"},
 	"protocols/pop3":     {"internal/maildialogue"},
 	"protocols/smtp":     {"internal/maildialogue"},
 	"protocols/msrpc":    {},
 	"tlsterm":            {},
-	"health":             {"balance", "tlsterm", "protocols/*"},
+	"health":             {"balance", "tlsterm", "protocols/*", "internal/proxyhead"},
 	"health/page":        {},
 	"node":               {"*", "*/*"}, // joins the rest; see forbidden
 	"admin":              {"node", "health", "health/page"},
@@ -44,12 +46,14 @@ var allowed = map[string][]string{
 	"e2e":                {}, // tests alone
 	"internal/httphead":  {},
 	"internal/rule":      {},
+	"internal/hello":     {},
 	"internal/proxyhead": {},
 	"internal/tlsbio":    {},
+	"bench/soak":         {"lab"},
 
 	"internal/maildialogue":              {},
 	"internal/maildialogue/dialoguetest": {"internal/maildialogue"}, // for the tests of dialogues
-	"bench/soak":         {"lab"},
+	"internal/hello/hellotest":           {},                        // makes hellos, for tests
 }
 
 // forbidden names the packages that only those named here may import, whatever

@@ -11,7 +11,7 @@ import (
 
 // dataPlane is what a request passes through: it counts in plain counters, reads
 // no configuration and writes no log.
-var dataPlane = []string{"balance", "persistence", "route", "engine", "engine/*", "protocols/*", "internal/httphead", "internal/rule"}
+var dataPlane = []string{"balance", "persistence", "route", "engine", "engine/*", "protocols/*", "internal/httphead", "internal/rule", "internal/hello", "internal/maildialogue"}
 
 // controlOnly are the modules that belong to the control plane.
 var controlOnly = []string{
@@ -21,9 +21,9 @@ var controlOnly = []string{
 	"log",
 }
 
-// cores are the packages that hold protocol cores, which do no I/O: they are
-// called with what happened and the time of it, and are tested byte by byte.
-var cores = []string{"protocols/http1", "protocols/relay"}
+// cores are the packages that hold protocol cores and what they follow a protocol
+// with, which do no I/O: they are called with what happened and the time of it, and are tested byte by byte.
+var cores = []string{"protocols/http1", "protocols/relay", "protocols/bridge", "internal/hello", "protocols/imap4", "protocols/pop3", "protocols/smtp", "internal/maildialogue"}
 
 // outside are the packages through which a core would reach the world.
 var outside = []string{"net", "net/http", "os", "syscall", "crypto/tls", "io/fs", "golang.org/x"}

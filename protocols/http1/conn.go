@@ -101,7 +101,7 @@ func (c *Conn) fromClient(p []byte) (used int) {
 }
 
 // Secured implements engine.Core; HTTP does not upgrade to TLS here.
-func (c *Conn) Secured(int64, engine.Leg, error, engine.Driver) {}
+func (c *Conn) Secured(int64, engine.Leg, int, error, engine.Driver) {}
 
 // End implements engine.Core.
 func (c *Conn) End(now int64, l engine.Leg, err error, d engine.Driver) {
