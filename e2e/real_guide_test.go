@@ -8,7 +8,7 @@ import (
 
 // guideCommands is how many commands the guide of `casbah lab` has. Each is
 // tried here, as it is printed.
-const guideCommands = 13
+const guideCommands = 14
 
 // TestRealGuide does what the guide says and sees what the guide says.
 func TestRealGuide(t *testing.T) {
@@ -36,6 +36,7 @@ func (g *guide) follow() {
 		t.Errorf("SMTP: %q", out)
 	}
 	g.mail("pop3://")
+	g.mail("imap://")
 }
 
 // guide runs the commands that a lab has printed.
@@ -165,7 +166,7 @@ func (g *guide) stop(home string) {
 	g.until(home+" is up", func() bool { return g.states(home, "") == "up" })
 }
 
-// mail is step 8: the server that greets, and the message.
+// mail is steps 8 and 9: the server that greets, and the message.
 func (g *guide) mail(scheme string) {
 	out := g.run(g.command(scheme))
 	if !strings.Contains(out, "service is ready. [CAS") || !strings.Contains(out, "Subject: Message 1") {

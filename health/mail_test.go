@@ -2,6 +2,7 @@ package health
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/tls"
 	"io"
 	"net"
@@ -59,6 +60,7 @@ func slowly(text string) func(net.Conn) {
 // mailProbes are the probes of mail, by name.
 var mailProbes = map[string]func(*balance.Endpoint) Probe{
 	"pop3": func(e *balance.Endpoint) Probe { return &POP3Probe{Endpoint: e} },
+	"imap": func(e *balance.Endpoint) Probe { return &IMAPProbe{Endpoint: e} },
 	"smtp": func(e *balance.Endpoint) Probe { return &SMTPProbe{Endpoint: e} },
 }
 
@@ -71,23 +73,29 @@ func TestMailProbesMeetHostileServers(t *testing.T) {
 		want   map[string]string // in the error, by probe; under "" for all
 	}{
 		{"closes", script(), map[string]string{"": "greeting: the server closed the connection"}},
-		{"closes-in-a-line", script("+OK 220 * OK but no"), map[string]string{"": "greeting: the server closed the connection"}},
+		{"closes-in-a-line", script("+OK 220 but no"), map[string]string{
+			"": "greeting: the server closed the connection", "imap": `greeting: not IMAP: got "+OK 220 but no"`,
+		}},
 		{"resets", func(c net.Conn) { c.(*net.TCPConn).SetLinger(0) }, map[string]string{"": "connection reset by peer"}},
 		{"http", script("HTTP/1.1 400 Bad Request\r\n"), map[string]string{
 			"pop3": `greeting: want +OK, got "HTTP/1.1 400 Bad Request"`,
 			"smtp": `greeting: want a reply of SMTP, got "HTTP/1.1 400 Bad Request"`,
+			"imap": `greeting: not IMAP: got "HTTP/1.1 400 Bad Request"`,
 		}},
-		{"binary", script("\x16\x03\x01\x00\x1b[31m\xff\n"), map[string]string{"": `, got "\x16\x03\x01\x00\x1b[31m\xff"`}},
-		{"endless-line", endless("a"), map[string]string{"": `greeting: line longer than 2048 octets: "` + strings.Repeat("a", 128) + `"...`}},
-		{"endless-binary-line", endless("\x01"), map[string]string{"": `greeting: line longer than 2048 octets: "` + strings.Repeat(`\x01`, 32) + `"...`}},
+		{"binary", script("\x16\x03\x01\x00\x1b[31m\xff\n"), map[string]string{"": `got "\x16\x03\x01\x00\x1b[31m\xff"`}},
+		{"endless-line", endless("a"), map[string]string{
+			"":     `greeting: line longer than 2048 octets: "` + strings.Repeat("a", 128) + `"...`,
+			"imap": `greeting: more than 65536 octets: "` + strings.Repeat("a", 128) + `"...`,
+		}},
+		{"endless-binary-line", endless("\x01"), map[string]string{
+			"":     `greeting: line longer than 2048 octets: "` + strings.Repeat(`\x01`, 32) + `"...`,
+			"imap": `greeting: not IMAP: got "` + strings.Repeat(`\x01`, 32) + `"...`,
+		}},
 	}
 	for _, tt := range tests {
 		for kind, probe := range mailProbes {
 			t.Run(tt.name+"/"+kind, func(t *testing.T) {
-				want := tt.want[""]
-				if want == "" {
-					want = tt.want[kind]
-				}
+				want := cmp.Or(tt.want[kind], tt.want[""])
 				checkError(t, probe(serve(t, tt.server)), want)
 			})
 		}
@@ -106,6 +114,9 @@ func TestMailProbesTimeOut(t *testing.T) {
 	}
 	wantTimeout(t, mailProbes["pop3"](serve(t, script("+OK\r\n", "hang"))), "CAPA")
 	wantTimeout(t, mailProbes["pop3"](serve(t, script("+OK\r\n", "-ERR\r\n", "hang"))), "QUIT")
+	wantTimeout(t, mailProbes["imap"](serve(t, script("* OK [CAPABILITY IMAP4rev1]\r\n", "hang"))), "CAPABILITY")
+	wantTimeout(t, mailProbes["imap"](serve(t, script("* OK\r\n", "* CAPABILITY IMAP4rev1\r\n", "hang"))), "CAPABILITY")
+	wantTimeout(t, mailProbes["imap"](serve(t, script("* OK [CAPABILITY IMAP4rev1]\r\n", "* CAPABILITY IMAP4rev1\r\nT1 OK\r\n", "hang"))), "LOGOUT")
 	wantTimeout(t, mailProbes["smtp"](serve(t, script("220 x\r\n", "250-cas1\r\n250", "hang"))), "EHLO")
 	wantTimeout(t, mailProbes["smtp"](serve(t, script("220 x\r\n", "250 cas1\r\n", "hang"))), "QUIT")
 }
@@ -123,6 +134,10 @@ func TestMailProbesRefuseOctetsAheadOfTLS(t *testing.T) {
 		"pop3": {
 			script("+OK\r\n", "+OK begin\r\n-ERR injected\r\n", "hang"),
 			func(e *balance.Endpoint) Probe { return &POP3Probe{Endpoint: e, StartTLS: anyTLS} },
+		},
+		"imap": {
+			script("* OK\r\n", "casbah OK begin\r\n* OK injected\r\n", "hang"),
+			func(e *balance.Endpoint) Probe { return &IMAPProbe{Endpoint: e, StartTLS: anyTLS} },
 		},
 		"smtp": {
 			script("220 x\r\n", "250 STARTTLS\r\n", "220 begin\r\n250 injected\r\n", "hang"),

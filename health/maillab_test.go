@@ -52,6 +52,8 @@ func (l *mailLab) probe(protocol, by string, a health.Account) health.Probe {
 	switch protocol {
 	case "pop3":
 		return &health.POP3Probe{Endpoint: e, TLS: passed, StartTLS: start, Account: a}
+	case "imap4":
+		return &health.IMAPProbe{Endpoint: e, TLS: passed, StartTLS: start, Account: a}
 	case "smtp":
 		return &health.SMTPProbe{Endpoint: e, TLS: passed, StartTLS: start}
 	default:
@@ -76,11 +78,12 @@ func (l *mailLab) wants(p health.Probe, want string) {
 // mailProtocols are those that have a probe and a server in the lab, each with
 // what it says of an account that is refused; "" where there is none.
 var mailProtocols = map[string]string{
-	"pop3": `PASS: want +OK, got "-ERR Logon failure: unknown user name or bad password."`,
-	"smtp": "",
+	"pop3":  `PASS: want +OK, got "-ERR Logon failure: unknown user name or bad password."`,
+	"imap4": `LOGIN: want OK, got "NO [AUTHENTICATIONFAILED] Authentication failed"`,
+	"smtp":  "",
 }
 
-// S13: the probes of mail against servers that speak it, in clear, in TLS and with
+// S13, S14: the probes of mail against servers that speak it, in clear, in TLS and with
 // TLS begun on the way; up, refused, refusing, silent, gone and back.
 func TestMailProbesAgainstTheLab(t *testing.T) {
 	l := newMailLab(t)
@@ -99,7 +102,7 @@ func TestMailProbesAgainstTheLab(t *testing.T) {
 		}
 	}
 	cas := l.CAS(0)
-	if n := cas.Counts(); n.Requests["pop3"] == 0 || n.Requests["smtp"] == 0 || n.Logons != uint64(4*accounts()) || n.Refused != n.Logons {
+	if n := cas.Counts(); n.Requests["pop3"] == 0 || n.Requests["smtp"] == 0 || n.Requests["imap4"] == 0 || n.Logons != uint64(4*accounts()) || n.Refused != n.Logons {
 		t.Errorf("the server counted %+v", n)
 	}
 	for protocol := range mailProtocols {

@@ -30,7 +30,7 @@ type Options struct {
 	Host         string        // address that all listen on; 127.0.0.1 if empty
 	Port         int           // of the first CAS, the others count up, then those for TLS and mail; 0: any free ports
 	TLS          bool          // whether each CAS also listens for HTTPS
-	Mail         bool          // whether each CAS also serves POP3 and SMTP, with TLS in TLS too
+	Mail         bool          // whether each CAS also serves POP3, IMAP4 and SMTP, with TLS in TLS too
 	Names        []string      // host names in the certificate, besides those that Certificate always puts there
 	Interval     time.Duration // between RTS pings, streaming events and keep-alive chunks; 1s if zero
 	Hold         time.Duration // longest time that a long poll is held, whatever it asks for; 59m if zero

@@ -9,7 +9,8 @@ import (
 // An empty address leaves that listener out.
 type Front struct {
 	HTTP, HTTPS string // host and port of the VIPs
-	POP3, SMTP  string // of those for mail; of an array with Options.Mail
+	POP3, IMAP4 string // of those for mail; of an array with Options.Mail
+	SMTP        string
 	Admin       string // host and port of the page
 	Control     string // host and port where Control is served
 	Cert, Key   string // files of the certificate for HTTPS
@@ -33,6 +34,7 @@ func (a *Array) Config(f Front) string {
 	}
 	a.writePool(&b, f)
 	a.writeMail(&b, "pop3", f.POP3, "")
+	a.writeMail(&b, "imap4", f.IMAP4, "")
 	a.writeMail(&b, "smtp", f.SMTP, "accept_snat = true\n")
 	if f.HTTP != "" {
 		writeVIP(&b, "mail-http", "http", f.HTTP)

@@ -33,7 +33,7 @@ func TestConfigIsTOML(t *testing.T) {
 	}
 	text := a.Config(Front{
 		HTTP: "127.0.0.1:8080", HTTPS: "127.0.0.1:8443", Admin: "127.0.0.1:8404",
-		POP3: "127.0.0.1:8110", SMTP: "127.0.0.1:8025",
+		POP3: "127.0.0.1:8110", IMAP4: "127.0.0.1:8143", SMTP: "127.0.0.1:8025",
 		Cert: `C:\lab.pem`, Key: `a "key"`, StateDir: "/var/lib/x", UpstreamCA: "ca.pem",
 	})
 	meta, err := toml.Decode(text, &got)
@@ -43,17 +43,20 @@ func TestConfigIsTOML(t *testing.T) {
 	if unknown := meta.Undecoded(); len(unknown) != 0 {
 		t.Errorf("keys %v", unknown)
 	}
-	if len(got.Server) != 6 || got.Server[1].Name != "cas2" || got.Server[1].Address != a.CAS(1).TLSAddr() {
+	if len(got.Server) != 8 || got.Server[1].Name != "cas2" || got.Server[1].Address != a.CAS(1).TLSAddr() {
 		t.Errorf("servers %+v", got.Server)
 	}
 	if s, v := got.Server[3], got.VIP[0]; s.Name != "cas2-pop3" || s.Address != a.CAS(1).MailAddr("pop3", false) ||
 		v.Name != "pop3" || v.Type != "tcp" || v.Listen[0] != "127.0.0.1:8110" || v.Profiles[0] != "pop3" || got.Pool[1].Servers[1] != s.Name {
 		t.Errorf("mail: server %+v, VIP %+v, pool %+v", s, v, got.Pool[1])
 	}
-	if v := got.VIP[1]; v.Name != "smtp" || !v.AcceptSNAT || got.VIP[0].AcceptSNAT || got.Server[5].Address != a.CAS(1).MailAddr("smtp", false) {
+	if v := got.VIP[2]; v.Name != "smtp" || !v.AcceptSNAT || got.VIP[0].AcceptSNAT || got.Server[7].Address != a.CAS(1).MailAddr("smtp", false) {
+		t.Errorf("mail: server %+v, VIP %+v", got.Server[7], v)
+	}
+	if v := got.VIP[1]; v.Name != "imap4" || v.Listen[0] != "127.0.0.1:8143" || got.Server[5].Address != a.CAS(1).MailAddr("imap4", false) {
 		t.Errorf("mail: server %+v, VIP %+v", got.Server[5], v)
 	}
-	got.VIP = got.VIP[2:]
+	got.VIP = got.VIP[3:]
 	if len(got.VIP) != 2 || got.VIP[1].Certificate[0].Cert != `C:\lab.pem` || got.VIP[1].Certificate[0].Key != `a "key"` ||
 		len(got.VIP[0].Profiles) != len(a.CAS(0).Directories()) || got.VIP[0].Listen[0] != "127.0.0.1:8080" {
 		t.Errorf("VIPs %+v", got.VIP)

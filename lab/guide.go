@@ -77,8 +77,12 @@ The lab          http://{{.Control}}/   state of the servers, orders
    as any will do.
 
    curl -sv -u alice:Secret1 pop3://{{.POP3}}/1 2>&1 | grep -E 'ready|Subject'
+{{end}}{{if .IMAP4}}
+9. So is IMAP4.
+
+   curl -sv -u alice:Secret1 'imap://{{.IMAP4}}/INBOX;MAILINDEX=1' 2>&1 | grep -E 'ready|Subject'
 {{end}}{{if .SMTP}}
-9. And SMTP; the lab drops what it takes.
+10. And SMTP; the lab drops what it takes.
 
    curl -sv --mail-from bob@lab.test --mail-rcpt alice@lab.test -F '=Hello' smtp://{{.SMTP}} 2>&1 | grep queued
 {{end}}`))
@@ -89,8 +93,8 @@ func (a *Array) Guide(f Front) string {
 	data := struct {
 		Servers                                  int
 		Domain, Admin, Control, Mail, Plain, TLS string
-		POP3, SMTP                               string
-	}{Servers: len(a.cas), Domain: Domain, Admin: f.Admin, Control: f.Control, POP3: f.POP3, SMTP: f.SMTP}
+		POP3, IMAP4, SMTP                        string
+	}{Servers: len(a.cas), Domain: Domain, Admin: f.Admin, Control: f.Control, POP3: f.POP3, IMAP4: f.IMAP4, SMTP: f.SMTP}
 	switch {
 	case f.HTTPS != "":
 		data.Mail = "https://" + f.HTTPS

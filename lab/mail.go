@@ -1,6 +1,10 @@
 package lab
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
+)
 
 // mailstore is what all CAS share: the mailboxes behind them.
 type mailstore struct {
@@ -11,8 +15,9 @@ type mailstore struct {
 // mailbox counts the messages of one user.
 type mailbox struct {
 	total int
-	news  chan struct{}  // closed and replaced when a message comes
-	seen  map[string]int // by device: how many messages it has fetched
+	news  chan struct{}       // closed and replaced when a message comes
+	seen  map[string]int      // by device: how many messages it has fetched
+	imap  *imapmemserver.User // nil until IMAP4 has looked at it
 }
 
 // maxDevices bounds how many devices of one user are remembered.
@@ -37,6 +42,7 @@ func (m *mailstore) deliver(user string) {
 	defer m.mu.Unlock()
 	b := m.box(user)
 	b.total++
+	b.appendIMAP(user, 1+b.total)
 	close(b.news)
 	b.news = make(chan struct{})
 }

@@ -183,11 +183,12 @@ func TestMailPorts(t *testing.T) {
 		want []string
 	}{
 		{Options{Servers: 3, Host: "127.0.0.1", Port: 9000}, 0, nil},
-		{Options{Servers: 3, Host: "127.0.0.1", Port: 9000, Mail: true}, 1, []string{"pop3 127.0.0.1:9007", "smtp 127.0.0.1:9013"}},
+		{Options{Servers: 3, Host: "127.0.0.1", Port: 9000, Mail: true}, 1, []string{"pop3 127.0.0.1:9007", "imap4 127.0.0.1:9013", "smtp 127.0.0.1:9019"}},
 		{Options{Servers: 3, Host: "127.0.0.1", Port: 9000, Mail: true, TLS: true}, 2, []string{
-			"pop3 127.0.0.1:9008", "pop3 127.0.0.1:9011 tls", "smtp 127.0.0.1:9014", "smtp 127.0.0.1:9017 tls",
+			"pop3 127.0.0.1:9008", "pop3 127.0.0.1:9011 tls", "imap4 127.0.0.1:9014", "imap4 127.0.0.1:9017 tls",
+			"smtp 127.0.0.1:9020", "smtp 127.0.0.1:9023 tls",
 		}},
-		{Options{Servers: 3, Host: "127.0.0.1", Mail: true}, 1, []string{"pop3 127.0.0.1:0", "smtp 127.0.0.1:0"}},
+		{Options{Servers: 3, Host: "127.0.0.1", Mail: true}, 1, []string{"pop3 127.0.0.1:0", "imap4 127.0.0.1:0", "smtp 127.0.0.1:0"}},
 	} {
 		var got []string
 		for _, p := range tt.o.newMailPorts(tt.i) {

@@ -24,7 +24,7 @@ func message(user string, n int) string {
 		"From: Lab <lab@" + DNSSuffix + ">",
 		"To: " + address,
 		fmt.Sprintf("Subject: Message %d", n),
-		"Date: " + firstMail.Add(time.Duration(n)*time.Minute).Format(time.RFC1123Z),
+		"Date: " + messageTime(n).Format(time.RFC1123Z),
 		fmt.Sprintf("Message-ID: <%d.%s>", n, address),
 		"Content-Type: text/plain; charset=us-ascii",
 		"",
@@ -33,3 +33,6 @@ func message(user string, n int) string {
 	}
 	return strings.Join(lines, "\r\n")
 }
+
+// messageTime is when the n-th message came.
+func messageTime(n int) time.Time { return firstMail.Add(time.Duration(n) * time.Minute) }

@@ -32,6 +32,7 @@ type mailProtocol struct {
 // mailProtocols are all of them, in the order of their ports.
 var mailProtocols = []mailProtocol{
 	{"pop3", "-ERR service not available", servePOP3},
+	{"imap4", "* BYE service not available", serveIMAP},
 	{"smtp", "421 4.3.2 service not available", serveSMTP},
 }
 
@@ -57,8 +58,8 @@ func (o Options) newMailPorts(i int) []mailPort {
 	return ports
 }
 
-// MailAddr returns the host and port for a protocol of mail: pop3 or smtp, in
-// clear or in TLS from the first octet. It is the same after Stop and Start, and
+// MailAddr returns the host and port for a protocol of mail: pop3, imap4 or smtp,
+// in clear or in TLS from the first octet. It is the same after Stop and Start, and
 // "" where the array does not have it.
 func (s *CAS) MailAddr(protocol string, secure bool) string {
 	s.mu.Lock()

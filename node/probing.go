@@ -81,6 +81,8 @@ func newProbe(w *plan) health.Probe {
 			Endpoint: w.endpoint, Method: w.probe.Method, Path: w.probe.Path,
 			Host: cmp.Or(w.host, w.endpoint.Target), Expect: w.probe.Expect,
 		}
+	case "imap":
+		return &health.IMAPProbe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), Account: accountOf(&w.probe)}
 	case "pop3":
 		return &health.POP3Probe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), Account: accountOf(&w.probe)}
 	case "smtp":
@@ -131,6 +133,11 @@ func probeText(p *profiles.Probe) string {
 	switch p.Kind {
 	case "http":
 		return p.Method + " " + p.Path
+	case "imap":
+		if p.User != "" {
+			return "IMAP4 greeting, login, NOOP"
+		}
+		return "IMAP4 greeting, CAPABILITY"
 	case "pop3":
 		if p.User != "" {
 			return "POP3 greeting, login, STAT"

@@ -29,6 +29,8 @@ func TestMailProbeOfAProfile(t *testing.T) {
 	}{
 		{"pop3", "pop3", "127.0.0.1:110", "", "*health.POP3Probe", "POP3 greeting, CAPA", false},
 		{"pop3s", "pop3", "127.0.0.1:995", "", "*health.POP3Probe", "POP3 greeting, CAPA", true},
+		{"imap4", "imap4", "127.0.0.1:143", "", "*health.IMAPProbe", "IMAP4 greeting, CAPABILITY", false},
+		{"imap4s", "imap4", "127.0.0.1:993", "", "*health.IMAPProbe", "IMAP4 greeting, CAPABILITY", true},
 		{"submission", "submission", "127.0.0.1:587", submission, "*health.SMTPProbe", "SMTP greeting, EHLO", false},
 		{"submissions", "submission", "127.0.0.1:465", submission, "*health.SMTPProbe", "SMTP greeting, EHLO", true},
 	} {
@@ -46,13 +48,21 @@ func TestMailProbeOfAProfile(t *testing.T) {
 			}
 		})
 	}
-	account := &profiles.Probe{Kind: "pop3", User: "probe", Password: "Secret1"}
-	probe, ok := newProbe(&plan{probe: *account, endpoint: &balance.Endpoint{Target: "cas1:110"}}).(*health.POP3Probe)
-	if !ok || probe.Account != (health.Account{User: "probe", Password: "Secret1"}) {
-		t.Errorf("the probe logs in as %+v", probe.Account)
-	}
-	if got := probeText(account); got != "POP3 greeting, login, STAT" {
-		t.Errorf("a probe that logs in is called %q", got)
+	for kind, text := range map[string]string{"pop3": "POP3 greeting, login, STAT", "imap": "IMAP4 greeting, login, NOOP"} {
+		w := plan{probe: profiles.Probe{Kind: kind, User: "probe", Password: "Secret1"}, endpoint: &balance.Endpoint{Target: "cas1:110"}}
+		var got health.Account
+		switch p := newProbe(&w).(type) {
+		case *health.POP3Probe:
+			got = p.Account
+		case *health.IMAPProbe:
+			got = p.Account
+		}
+		if want := (health.Account{User: "probe", Password: "Secret1"}); got != want {
+			t.Errorf("the probe %s logs in as %+v; want %+v", kind, got, want)
+		}
+		if got := probeText(&w.probe); got != text {
+			t.Errorf("the probe %s that logs in is called %q; want %q", kind, got, text)
+		}
 	}
 	if passedTLS(&balance.Endpoint{Target: "no port"}) != nil {
 		t.Error("a target without a port begins with TLS")
@@ -92,11 +102,12 @@ func (m *mailRig) words(t *testing.T, password string) {
 // service returns the one service.
 func (m *mailRig) service() ServiceStatus { return m.Status().Pools[0].Servers[0].Services[0] }
 
-// S13: a service is up while its account can log in, and the password that a
+// S13, S14: a service is up while its account can log in, and the password that a
 // reload reads is the one that counts. It is seen nowhere.
 func TestMailProbeLogsIn(t *testing.T) {
 	for _, tt := range []struct{ profile, kind, refused string }{
 		{"pop3", "pop3", "Logon failure"},
+		{"imap4", "imap", "AUTHENTICATIONFAILED"},
 	} {
 		t.Run(tt.kind, func(t *testing.T) {
 			m := newMailRig(t, tt.profile, tt.kind)

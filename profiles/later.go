@@ -46,8 +46,8 @@ var (
 	cookieFormats  = choice{now: []string{formatCasbah, formatNetscaler}}
 	sameSites      = choice{now: []string{"Strict", "Lax", "None"}}
 	probeKinds     = choice{
-		now:   []string{"http", "tcp", probePOP3, probeSMTP, "none"},
-		later: []string{probeIMAP, "epm", "rpc"},
+		now:   []string{"http", "tcp", probeIMAP, probePOP3, probeSMTP, "none"},
+		later: []string{"epm", "rpc"},
 	}
 	methods = choice{
 		now: []string{

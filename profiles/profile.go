@@ -111,7 +111,7 @@ type Step struct {
 
 // Probe is the question that tells whether a service is up.
 type Probe struct {
-	// Kind is http, tcp, pop3, smtp or none; shipped TCP profiles also have imap,
+	// Kind is http, tcp, imap, pop3, smtp or none; shipped TCP profiles also have
 	// epm and rpc.
 	Kind string `toml:"kind"`
 	// Method, Path and Host are of an http probe's request. An empty Host is

@@ -28,6 +28,7 @@ func runLab(ctx context.Context, t *terminal, args []string) error {
 	fs.StringVar(&front.HTTPS, "https", "127.0.0.1:8443", "`address` of the https VIP")
 	fs.StringVar(&front.HTTP, "http", "127.0.0.1:8080", "`address` of the http VIP")
 	fs.StringVar(&front.POP3, "pop3", "127.0.0.1:8110", "`address` of the pop3 VIP")
+	fs.StringVar(&front.IMAP4, "imap", "127.0.0.1:8143", "`address` of the imap4 VIP")
 	fs.StringVar(&front.SMTP, "smtp", "127.0.0.1:8025", "`address` of the smtp VIP")
 	fs.StringVar(&front.Admin, "admin", "127.0.0.1:8404", "`address` of the page")
 	fs.StringVar(&front.Control, "control", "127.0.0.1:8405", "`address` where faults are switched")
@@ -71,7 +72,7 @@ func runLab(ctx context.Context, t *terminal, args []string) error {
 // hintAtFlags tells how to run the lab beside what has its ports.
 func hintAtFlags(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; -https, -http, -pop3, -smtp, -admin and -control choose other addresses", err)
+		return fmt.Errorf("%w; -https, -http, -pop3, -imap, -smtp, -admin and -control choose other addresses", err)
 	}
 	return err
 }
