@@ -19,9 +19,12 @@ func type3(flags Flags, domain, user string) []byte {
 	m := make([]byte, authenticateHeader)
 	copy(m, signature+"\x03")
 	binary.LittleEndian.PutUint32(m[60:], uint32(flags))
-	for at, text := range map[int]string{28: domain, 36: user} {
-		f := flags.AppendText(nil, text)
-		copy(m[at:], appendSpan(nil, span{len(f), len(m)}))
+	for _, field := range []struct {
+		at   int
+		text string
+	}{{28, domain}, {36, user}} {
+		f := flags.AppendText(nil, field.text)
+		copy(m[field.at:], appendSpan(nil, span{len(f), len(m)}))
 		m = append(m, f...)
 	}
 	return m
