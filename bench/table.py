@@ -4,7 +4,8 @@
     table.py [--casbah PATH] [--engine E] [--keys N] [-n ROUNDS] [-d SECONDS] [--settle SECONDS] [--memory 0.5] [--cpu 1.0]
 
 Both keep a client on its server by the cookie UserContext of 32 digits; HAProxy in a stick table of strings of exactly
-that length, which is the least that it can be asked for. Both get a short warm-up, then every one of --keys cookies once, each on
+that length, which is the least that it can be asked for, and with http-reuse always, since the cookie chooses another server
+for each request. Both get a short warm-up, then every one of --keys cookies once, each on
 some of 64 kept connections. The memory of a binding is (RSS after - RSS before) / bindings, in octets, where RSS is of
 /proc/PID/smaps_rollup and "after" is --settle seconds after the last request; how many bindings there are is asked of the proxies.
 
@@ -24,6 +25,7 @@ import time
 import rig
 
 FEW = 1000  # keys that fit in the caches
+MOST = 1_000_000  # bindings for each core that casbah can be configured for; it has one core here
 
 
 def stick_table(r, keys):
@@ -33,7 +35,7 @@ def stick_table(r, keys):
     try:
         rig.compare.HAPROXY = rig._replaced(was[0], "global\n", f"global\n    stats socket {sock}\n")
         rig.compare.HAPROXY_HTTP = rig._replaced(was[1], "string len 64 size 1m expire 30m", f"string len 32 size {keys + 1000} expire 8h")
-        return r.haproxy(), sock
+        return r.haproxy(reuse="always"), sock
     finally:
         rig.compare.HAPROXY, rig.compare.HAPROXY_HTTP = was
 
@@ -83,7 +85,7 @@ def main():
     print(out["environment"])
     with rig.Rig(a.casbah, a.engine) as r:
         haproxy, sock = stick_table(r, a.keys)
-        casbah = r.casbah(limits=f"{{ bindings = {a.keys + 1000} }}")
+        casbah = r.casbah(limits=f"{{ bindings = {min(a.keys + 1000, MOST)} }}")
         print(f"{'proxy':8} {'bindings':>9} {'octets each':>11} {'RSS before, MB':>14} {'after, MB':>10}")
         each = {}
         for p, bindings in ((haproxy, lambda: entries(sock)), (casbah, lambda: casbah.status()["table"]["bindings"])):

@@ -161,13 +161,18 @@ func TestTableAgainstModel(t *testing.T) {
 	})
 }
 
-// checkCounts compares the counters of a table that rests with its slots.
+// checkCounts compares the counters of a table that rests with its slots, which
+// must stand in order and be found.
 func checkCounts(t interface{ Fatalf(string, ...any) }, table *Table) {
 	taken, unconfirmed := 0, 0
 	for i := range table.shards {
 		used := 0
-		for j := range table.shards[i].load() {
-			if w := word(table.shards[i].load()[j].word.Load()); w != 0 {
+		slots := table.shards[i].load()
+		for j := range slots {
+			if w := word(slots[j].word.Load()); w != 0 {
+				if at, ok := find(slots, slots[j].key()); !ok || at != j {
+					t.Fatalf("shard %d: the binding in slot %d is looked for in %d", i, j, at)
+				}
 				used++
 				if !w.confirmed() {
 					unconfirmed++
@@ -506,7 +511,7 @@ func TestFullTableStaysEven(t *testing.T) {
 			k := keyOf(-1 - i)
 			slots := table.shard(k).load()
 			end, _ := find(slots, k)
-			looked += (end-home(k, len(slots))+len(slots))%len(slots) + 1
+			looked += end - home(k, len(slots)) + 1
 		}
 		return float64(looked) / 5000
 	}
