@@ -220,8 +220,10 @@ func TestBrowsersBehindOneAddressAreSpread(t *testing.T) {
 			t.Errorf("server %d has %d of 200 browsers", id, n)
 		}
 	}
-	if n := s.clients(); n < 190 || n > 210 {
-		t.Errorf("%d clients; want 200 within 5 %%", n)
+	// The count is an estimate over a secret hash that differs each time: its
+	// standard error is 1.6 % here, and six of them never happen by chance.
+	if n := s.clients(); n < 180 || n > 220 {
+		t.Errorf("%d clients; want 200 within 10 %%", n)
 	}
 }
 
