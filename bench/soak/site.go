@@ -113,7 +113,7 @@ func (s *site) text(form int) string {
 const profilesText = `
 [profile.own]
 protocol = "http"
-header_timeout = "10s"
+header_timeout = "30s"
 paths = ["/own"]
 chain = [%s]
 [profile.own.probe]
@@ -121,7 +121,7 @@ kind = "none"
 [profile.pool]
 protocol = "http"
 paths = ["/pool"]
-header_timeout = "10s"
+header_timeout = "30s"
 reuse = "anonymous"
 [profile.pool.probe]
 path = %q
@@ -130,7 +130,7 @@ timeout = "14s"
 [profile.brisk]
 protocol = "http"
 paths = ["/brisk"]
-header_timeout = "10s"
+header_timeout = "30s"
 response_timeout = "1s"
 [profile.brisk.probe]
 kind = "none"
