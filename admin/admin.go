@@ -5,6 +5,7 @@
 //	GET  /healthz             200 while the process runs
 //	GET  /readyz              200 while it takes traffic, 503 once it stops
 //	GET  /healthz/vip/{name}  200 while the VIP has a server up, 503 if not, 404 if there is no such VIP
+//	GET  /metrics             counters and states for Prometheus
 //	GET  /api/v1/status       what runs, as JSON: type Status, whose names are stable
 //	GET  /api/v1/shared       addresses that many clients share: type SharedAddresses
 //	GET  /api/v1/events       the page's live part as server-sent events, every two seconds
@@ -98,6 +99,7 @@ func New(n Source, o Options) *Handler {
 	mux.HandleFunc("GET /healthz", h.health)
 	mux.HandleFunc("GET /readyz", h.ready)
 	mux.HandleFunc("GET /healthz/vip/{name}", h.vip)
+	mux.Handle("GET /metrics", h.read(h.metrics()))
 	mux.Handle("GET /api/v1/status", h.read(h.status))
 	mux.Handle("GET /api/v1/shared", h.read(h.shared))
 	mux.Handle("GET /api/v1/events", h.read(h.events))

@@ -105,56 +105,58 @@ type Deleted struct {
 // more than a few kilobytes are held at a time.
 func (h *Handler) bindings(w http.ResponseWriter, r *http.Request) {
 	limit := 0
-	f, err := filterOf(r.URL.Query(), map[string]func(string) error{"limit": func(v string) (err error) {
+	also := map[string]func(string) error{"limit": func(v string) (err error) {
 		if limit, err = strconv.Atoi(v); err != nil || limit < 0 {
 			return fmt.Errorf("limit: want a number, 0 for no limit, got %q", v)
 		}
 		return nil
-	}})
-	if err != nil {
-		writeError(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	if !h.enter(w) {
-		return
-	}
-	defer h.leave()
-	out := newBindingLines(w, h.chunkTime)
-	if r.Method == http.MethodHead {
-		return
-	}
-	end := EndOfBindings{End: true}
-	err = h.source.Bindings(f, func(b *node.Binding) bool {
-		if limit > 0 && end.Rows == limit {
-			end.More++
-			return true
+	}}
+	h.walk(w, r, also, func(f *node.BindingFilter) error {
+		out := newBindingLines(w, h.chunkTime)
+		if r.Method == http.MethodHead {
+			return nil
 		}
-		end.Rows++
-		return out.add(b)
+		end := EndOfBindings{End: true}
+		err := h.source.Bindings(f, func(b *node.Binding) bool {
+			if limit > 0 && end.Rows == limit {
+				end.More++
+				return true
+			}
+			end.Rows++
+			return out.add(b)
+		})
+		if err != nil {
+			return err // nothing is written yet: it refuses before the first row
+		}
+		out.end(end)
+		return nil
 	})
-	if err != nil {
-		writeError(w, http.StatusBadRequest, err.Error()) // nothing is written yet: it refuses before the first row
-		return
-	}
-	out.end(end)
 }
 
 func (h *Handler) countBindings(w http.ResponseWriter, r *http.Request) {
-	f, err := filterOf(r.URL.Query(), nil)
+	h.walk(w, r, nil, func(f *node.BindingFilter) error {
+		counts, err := h.source.CountBindings(f)
+		if err == nil {
+			writeJSON(w, http.StatusOK, bindingCountOf(counts))
+		}
+		return err
+	})
+}
+
+// walk has answer go through the bindings that the query means, at a place among
+// the listings. What it refuses is a mistake of the query.
+func (h *Handler) walk(w http.ResponseWriter, r *http.Request, also map[string]func(string) error, answer func(*node.BindingFilter) error) {
+	f, err := filterOf(r.URL.Query(), also)
+	if err == nil {
+		if !h.enter(w) {
+			return
+		}
+		defer h.leave()
+		err = answer(f)
+	}
 	if err != nil {
 		writeError(w, http.StatusBadRequest, err.Error())
-		return
 	}
-	if !h.enter(w) {
-		return
-	}
-	defer h.leave()
-	counts, err := h.source.CountBindings(f)
-	if err != nil {
-		writeError(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	writeJSON(w, http.StatusOK, bindingCountOf(counts))
 }
 
 // findBindings looks up what a client brings. It is a read, though a POST.
@@ -195,11 +197,10 @@ func (h *Handler) deleteBindings(w http.ResponseWriter, r *http.Request) {
 	if err == nil && all != (*f == node.BindingFilter{}) {
 		err = fmt.Errorf("want at least one of %s; or all=true alone, to delete every binding", strings.Join(filterKeys, ", "))
 	}
-	if err != nil {
-		writeError(w, http.StatusBadRequest, err.Error())
-		return
+	n := 0
+	if err == nil {
+		n, err = h.source.DeleteBindings(f)
 	}
-	n, err := h.source.DeleteBindings(f)
 	if err != nil {
 		writeError(w, http.StatusBadRequest, err.Error())
 		return

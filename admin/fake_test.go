@@ -58,7 +58,8 @@ func newFake() *fake {
 				{Profile: "eas"},
 			},
 			Conns: 3, Accepted: 9, Requests: 40, Status: map[string]uint64{"2xx": 39, "3xx": 0, "none": 1}, In: 1000, Out: 2000,
-			Refused: map[string]uint64{"path": 2, "tls": 0}, Ends: map[string]uint64{"done": 40}, Pins: 1, Unlogged: 5, Dropped: 9, Evictions: 2, Refusals: 3, ClashesSet: 6, ClashesBrought: 7, Cookieless: 8,
+			Refused: map[string]uint64{"path": 2, "tls": 0}, Ends: map[string]uint64{"done": 40}, Pins: 1, Unlogged: 5, Dropped: 9, Injections: 10, Evictions: 2, Refusals: 3, ClashesSet: 6, ClashesBrought: 7, Cookieless: 8,
+			RPC: &node.RPCStatus{Connections: 20, Channels: 41, Unread: 2, Late: 1, Splits: map[string]uint64{"addresses": 3}},
 		}},
 		Pools: []node.PoolStatus{{
 			Name: "cas", Algorithm: "least_conn", UpstreamTLS: "off", PanicBelow: 50, Panic: []string{"owa"},

@@ -10,24 +10,25 @@ import (
 // come. Times are RFC 3339 and left out where the thing never happened, times
 // taken are in seconds, sizes in octets, and counters run since start.
 type Status struct {
-	Version         string    `json:"version"`
-	Started         time.Time `json:"started"`
-	Now             time.Time `json:"now"`
-	Ready           bool      `json:"ready"`
-	Stopping        bool      `json:"stopping"`
-	ConfigPath      string    `json:"config_path"`
-	Loaded          time.Time `json:"loaded,omitzero"`        // when the configuration in force was taken
-	ReloadError     string    `json:"reload_error,omitempty"` // why the last reload was refused
-	Connections     int       `json:"connections"`            // of clients, open now
-	ConnectionLimit int       `json:"connection_limit"`       // 0: none
-	VIPs            []VIP     `json:"vips"`
-	Pools           []Pool    `json:"pools"`
-	Table           Table     `json:"table"`
-	Shared          Shared    `json:"shared_addresses"`
-	Events          []Event   `json:"events"` // newest first
-	Panics          uint64    `json:"panics"` // connections ended by a fault of casbah's own
-	Leaving         []Leaving `json:"leaving"`
-	Engine          Engine    `json:"engine"`
+	Version         string     `json:"version"`
+	Started         time.Time  `json:"started"`
+	Now             time.Time  `json:"now"`
+	Ready           bool       `json:"ready"`
+	Stopping        bool       `json:"stopping"`
+	ConfigPath      string     `json:"config_path"`
+	Loaded          time.Time  `json:"loaded,omitzero"`        // when the configuration in force was taken
+	ReloadError     string     `json:"reload_error,omitempty"` // why the last reload was refused
+	Connections     int        `json:"connections"`            // of clients, open now
+	ConnectionLimit int        `json:"connection_limit"`       // 0: none
+	VIPs            []VIP      `json:"vips"`
+	Pools           []Pool     `json:"pools"`
+	Table           Table      `json:"table"`
+	Shared          Shared     `json:"shared_addresses"`
+	Protection      Protection `json:"extended_protection"`
+	Events          []Event    `json:"events"` // newest first
+	Panics          uint64     `json:"panics"` // connections ended by a fault of casbah's own
+	Leaving         []Leaving  `json:"leaving"`
+	Engine          Engine     `json:"engine"`
 }
 
 // Leaving is a VIP that takes no connections any more, in Status.
@@ -66,12 +67,26 @@ type VIP struct {
 	Refused     map[string]uint64 `json:"refused"` // by cause
 	Ends        map[string]uint64 `json:"ends"`    // by how requests ended
 	Pins        uint64            `json:"pins"`
-	Unlogged    uint64            `json:"unlogged"`  // access records dropped
-	Dropped     uint64            `json:"dropped"`   // datagrams of flows that could not be passed on
+	Unlogged    uint64            `json:"unlogged"` // access records dropped
+	Dropped     uint64            `json:"dropped"`  // datagrams of flows that could not be passed on
+	Injections  uint64            `json:"injections"`
 	Evictions   uint64            `json:"evictions"` // live bindings that made room for its own in a full table
 	Refusals    uint64            `json:"refusals"`  // bindings of its own that found no room
+	Mapper      *Mapper           `json:"mapper,omitempty"`
 	Clashes     Clashes           `json:"cookie_clashes"`
+	RPC         *RPC              `json:"rpc,omitempty"` // of a VIP with RPC over HTTP
 	Cookieless  uint64            `json:"cookieless"` // client connections that do not bring the cookie they were given
+
+	Certificates []Certificate `json:"certificates"` // none where it ends no TLS
+}
+
+// RPC is how the connections of RPC over HTTP fare, in Status.
+type RPC struct {
+	Connections uint64            `json:"connections"` // virtual ones, since start
+	Channels    uint64            `json:"channels"`    // of them: IN, OUT and those that replaced others
+	Unread      uint64            `json:"unread"`      // channels that did not say which connection they are of
+	Late        uint64            `json:"late"`        // channels that were waited for in vain
+	Splits      map[string]uint64 `json:"splits"`      // connections with channels on different servers, by cause
 }
 
 // Clashes are how often cookies came that have the name of one of casbah's own and
@@ -125,6 +140,7 @@ type Server struct {
 	Requests uint64    `json:"requests"`
 	Bindings int       `json:"bindings"`
 	Services []Service `json:"services"`
+	Learned  []Learned `json:"learned,omitempty"` // its dynamic ports
 }
 
 // Service is a profile on a server in Status.
@@ -180,7 +196,7 @@ func statusOf(st *node.Status) *Status {
 		Version: st.Version, Started: st.Started, Now: st.Now, Loaded: st.Loaded, Ready: st.Ready, Stopping: st.Stopping,
 		ConfigPath: st.ConfigPath, ReloadError: st.ReloadError, Connections: st.Connections, ConnectionLimit: st.ConnectionLimit, Panics: st.Panics,
 		VIPs: make([]VIP, 0, len(st.VIPs)), Pools: make([]Pool, 0, len(st.Pools)), Events: make([]Event, 0, len(st.Events)),
-		Table: tableOf(&st.Table), Shared: sharedOf(st.Shared),
+		Table: tableOf(&st.Table), Shared: sharedOf(st.Shared), Protection: protectionOf(&st.Protection),
 	}
 	s.Leaving, s.Engine = leavingOf(st.Leaving), engineOf(&st.Engine)
 	for i := range st.VIPs {
@@ -225,10 +241,18 @@ func vipOf(v *node.VIPStatus) VIP {
 		Name: v.Name, Type: v.Type, Pool: v.Pool, Listen: list(v.Listen), Profiles: list(v.Profiles), Up: v.Up,
 		Persistence: persistenceOf(v.Persistence),
 		Connections: v.Conns, Accepted: v.Accepted, Requests: v.Requests, Status: counts(v.Status), In: v.In, Out: v.Out,
-		Refused: counts(v.Refused), Ends: counts(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged, Dropped: v.Dropped,
-		Evictions: v.Evictions, Refusals: v.Refusals,
-		Clashes: Clashes{Set: v.ClashesSet, Brought: v.ClashesBrought}, Cookieless: v.Cookieless,
+		Refused: counts(v.Refused), Ends: counts(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged, Dropped: v.Dropped, Injections: v.Injections,
+		Evictions: v.Evictions, Refusals: v.Refusals, Mapper: mapperOf(v.Mapper),
+		Clashes: Clashes{Set: v.ClashesSet, Brought: v.ClashesBrought}, RPC: rpcOf(v.RPC), Cookieless: v.Cookieless,
+		Certificates: certificatesOf(v.Certificates),
 	}
+}
+
+func rpcOf(r *node.RPCStatus) *RPC {
+	if r == nil {
+		return nil
+	}
+	return &RPC{Connections: r.Connections, Channels: r.Channels, Unread: r.Unread, Late: r.Late, Splits: counts(r.Splits)}
 }
 
 func persistenceOf(all []node.PersistenceStatus) []Persistence {
@@ -257,6 +281,7 @@ func poolOf(p *node.PoolStatus) Pool {
 		server := Server{
 			Name: s.Name, Address: s.Address, Weight: s.Weight, Active: s.Active, Requests: s.Requests,
 			Bindings: s.Bindings, Services: make([]Service, 0, len(s.Services)),
+			Learned: learnedOf(s.Learned),
 		}
 		for j := range s.Services {
 			server.Services = append(server.Services, serviceOf(&s.Services[j]))

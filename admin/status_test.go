@@ -39,7 +39,7 @@ const statusWant = `{
 			{"profile": "eas", "chain": [], "binding_seconds": 0}
 		],
 		"connections": 3, "accepted": 9, "requests": 40, "status": {"2xx": 39, "3xx": 0, "none": 1}, "in_octets": 1000, "out_octets": 2000,
-		"refused": {"path": 2, "tls": 0}, "ends": {"done": 40}, "pins": 1, "unlogged": 5, "dropped": 9, "evictions": 2, "refusals": 3, "cookie_clashes": {"set": 6, "brought": 7}, "cookieless": 8
+		"refused": {"path": 2, "tls": 0}, "ends": {"done": 40}, "pins": 1, "unlogged": 5, "dropped": 9, "injections": 10, "evictions": 2, "refusals": 3, "cookie_clashes": {"set": 6, "brought": 7}, "cookieless": 8, "rpc": {"connections": 20, "channels": 41, "unread": 2, "late": 1, "splits": {"addresses": 3}}
 	}],
 	"pools": [{"name": "cas", "algorithm": "least_conn", "upstream_tls": "off", "panic_below": 50, "panic": ["owa"], "servers": [{
 		"name": "cas1", "address": "192.0.2.11:80", "weight": 100, "active": 2, "requests": 40, "bindings": 7, "services": [

@@ -46,7 +46,19 @@ func (h *Handler) vipView(v *node.VIPStatus) page.VIP {
 		Accepted: v.Accepted, Requests: v.Requests, Traffic: h.past.vip(v.Name), Answers: sorted(v.Status),
 		Refused: sorted(v.Refused), Ends: sorted(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged, Dropped: v.Dropped,
 		Evictions: v.Evictions, Refusals: v.Refusals, Clashes: v.ClashesSet + v.ClashesBrought, Storeless: v.Cookieless,
+		Certificates: certificateViews(v.Certificates), Splits: splitsOf(v.RPC),
 	}
+}
+
+// splitsOf returns how many connections of RPC over HTTP were split.
+func splitsOf(r *node.RPCStatus) (n uint64) {
+	if r == nil {
+		return 0
+	}
+	for _, by := range r.Splits {
+		n += by
+	}
+	return n
 }
 
 func poolView(p *node.PoolStatus) page.Pool {

@@ -3,10 +3,16 @@ package e2e
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"casbah/lab"
 )
 
 // S13, S14: POP3 and IMAP4 have no affinity, so connections of one address come to
@@ -32,6 +38,62 @@ func TestAffinityOfRelayedProfiles(t *testing.T) {
 			})
 		})
 	}
+}
+
+// S112: any server serves any connection of IMAP4. Two at once of one user are on
+// two servers, and one reads there what the other one has put into the mailbox.
+func TestIMAPOnTwoServersAtOnce(t *testing.T) {
+	engines(t, func(t *testing.T, m mode) {
+		array, err := lab.NewArray(lab.Options{Servers: 2, Mail: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(array.Close)
+		var servers []string
+		for _, s := range array.Servers() {
+			servers = append(servers, s.MailAddr("imap4", false))
+		}
+		r := newRelay(t, relaySetup{mode: m, profile: "imap4", servers: servers, extra: unprobed("imap4")})
+		var sessions []*imapclient.Client
+		for range 2 {
+			c := imapclient.New(r.wire(t, "127.0.0.2").Conn, nil)
+			if err := c.Login("alice", "Secret1").Wait(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Select("INBOX", nil).Wait(); err != nil {
+				t.Fatal(err)
+			}
+			sessions = append(sessions, c)
+		}
+		for i, s := range array.Servers() {
+			if n := s.Counts().Logons; n != 1 {
+				t.Errorf("server %d has %d sessions; want 1", i+1, n)
+			}
+		}
+		const text = "Subject: draft\r\n\r\nhello\r\n"
+		put := sessions[0].Append("INBOX", int64(len(text)), nil)
+		_, _ = io.WriteString(put, text)
+		if err := put.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := put.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if err := sessions[1].Noop().Wait(); err != nil {
+			t.Fatal(err)
+		}
+		body := &imap.FetchItemBodySection{}
+		got, err := sessions[1].Fetch(imap.SeqSetNum(sessions[1].Mailbox().NumMessages),
+			&imap.FetchOptions{BodySection: []*imap.FetchItemBodySection{body}}).Collect()
+		if err != nil || len(got) != 1 || string(got[0].FindBodySection(body)) != text {
+			t.Errorf("the other session reads %+v, %v; want %q", got, err, text)
+		}
+		for _, c := range sessions {
+			if err := c.Logout().Wait(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }
 
 // S109: without a look at what is said, connections are shared by weight.

@@ -18,8 +18,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"casbah/lab"
 )
 
 // build is the program as the tests build it, once for all of them.
@@ -107,12 +105,8 @@ func startDaemon(tb testing.TB, m mode, server, top string, prefix ...string) *d
 	d := &daemon{t: tb, mode: m, conf: filepath.Join(dir, "casbah.toml"), vip: freeAddress(tb), ended: make(chan struct{})}
 	kind, rest := "http", ownProfiles
 	if m.vip == "tls" {
-		cert, key, err := lab.Certificate(dir)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		kind, rest = "https", certificate(cert, key)+ownProfiles
-		d.roots = trusting(tb, cert)
+		id := newIdentity(tb, dir)
+		kind, rest, d.roots = "https", id.ofVIP()+ownProfiles, id.roots
 	}
 	d.write(fmt.Sprintf(serveConf, m.key()+top, dir, filepath.Join(dir, "access.log"), server, kind, d.vip, rest))
 	d.launch(prefix)
@@ -131,6 +125,13 @@ func (d *daemon) again() *daemon {
 // launch starts the program and waits until it serves.
 func (d *daemon) launch(prefix []string) {
 	d.t.Helper()
+	d.begin(prefix)
+	d.until("the server is up", func() bool { return d.get("/healthz/vip/mail") == http.StatusOK })
+}
+
+// begin starts the program and waits until its page is there.
+func (d *daemon) begin(prefix []string) {
+	d.t.Helper()
 	words := append(prefix, build.path(d.t), "serve", "-c", d.conf)
 	d.cmd = exec.Command(words[0], words[1:]...)
 	d.cmd.Stderr = &d.log
@@ -146,7 +147,6 @@ func (d *daemon) launch(prefix []string) {
 		}
 		return d.admin != ""
 	})
-	d.until("the server is up", func() bool { return d.get("/healthz/vip/mail") == http.StatusOK })
 }
 
 func (d *daemon) wait() {
@@ -241,16 +241,22 @@ type daemonStatus struct {
 // status returns what the API tells.
 func (d *daemon) status() (s daemonStatus) {
 	d.t.Helper()
+	d.statusAs(&s)
+	return s
+}
+
+// statusAs reads what the API tells into s.
+func (d *daemon) statusAs(s any) {
+	d.t.Helper()
 	resp, err := d.page.Get(d.admin + "/api/v1/status")
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+	if err := json.NewDecoder(resp.Body).Decode(s); err != nil {
 		d.t.Fatal(err)
 	}
 	_, _ = io.Copy(io.Discard, resp.Body) // so that the connection is kept
-	return s
 }
 
 // until waits for something that casbah does by itself.

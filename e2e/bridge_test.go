@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"casbah/internal/hello/hellotest"
-	"casbah/lab"
 )
 
 // What the bridges of these tests have: EWS, for which clients are known by their
@@ -71,15 +70,7 @@ func (e *ear) same(t *testing.T, other *ear) {
 // TLS is between client and server: certificates of both, ALPN and every octet
 // pass through the bridge, in TLS 1.2 and 1.3, with hellos of any size.
 func TestBridgePassesTLSThrough(t *testing.T) {
-	cert, key, err := lab.Certificate(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := trusting(t, cert)
+	id := newIdentity(t, t.TempDir())
 	engines(t, func(t *testing.T, m mode) {
 		s := newStub(t)
 		r := newBridge(t, m, "", s.Addr().String())
@@ -91,7 +82,7 @@ func TestBridgePassesTLSThrough(t *testing.T) {
 			}
 			from := &ear{Conn: newWire(t, conn)}
 			client := tls.Client(from, &tls.Config{
-				RootCAs: roots, ServerName: "localhost", Certificates: []tls.Certificate{pair},
+				RootCAs: id.roots, ServerName: "localhost", Certificates: []tls.Certificate{id.pair},
 				NextProtos: []string{"imap", "http/1.1"}, MinVersion: version, MaxVersion: version,
 			})
 			sent := make(chan error, 1)
@@ -101,7 +92,7 @@ func TestBridgePassesTLSThrough(t *testing.T) {
 			}()
 			to := &ear{Conn: s.accept()}
 			server := tls.Server(to, &tls.Config{
-				Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{"http/1.1"},
+				Certificates: []tls.Certificate{id.pair}, ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{"http/1.1"},
 			})
 			got := make([]byte, len(body))
 			if _, err := io.ReadFull(server, got); err != nil || sha256.Sum256(got) != sha256.Sum256(body) {
@@ -131,7 +122,7 @@ func TestBridgePassesTLSThrough(t *testing.T) {
 			_ = from.Close()
 			_ = to.Close()
 			st := server.ConnectionState()
-			if leaf, _ := x509.ParseCertificate(pair.Certificate[0]); len(st.PeerCertificates) != 1 || !st.PeerCertificates[0].Equal(leaf) ||
+			if leaf, _ := x509.ParseCertificate(id.pair.Certificate[0]); len(st.PeerCertificates) != 1 || !st.PeerCertificates[0].Equal(leaf) ||
 				st.NegotiatedProtocol != "http/1.1" || st.ServerName != "localhost" || st.Version != version {
 				t.Errorf("the server sees %+v", st)
 			}
@@ -148,7 +139,7 @@ func TestBridgePassesTLSThrough(t *testing.T) {
 // one record of TLS that holds a message.
 func inRecord(message []byte) string { return string(hellotest.Records(message, 1<<14)) }
 
-// S38: a client that would resume a TLS session goes to the server that gave it,
+// S11, S38: a client that would resume a TLS session goes to the server that gave it,
 // from any address; the hello may come octet by octet. In TLS 1.3 no ID is a key.
 func TestBridgeFollowsSessions(t *testing.T) {
 	engines(t, func(t *testing.T, m mode) {

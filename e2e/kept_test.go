@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"casbah/lab"
 )
 
 // post is a request that must not be sent twice, so one that meets a dead
@@ -37,16 +35,8 @@ func towards(t *testing.T, f func(t *testing.T, m mode, secure func(net.Listener
 // secured has ln take TLS, and returns the keys of a pool for that.
 func secured(t *testing.T, ln net.Listener) (net.Listener, string) {
 	t.Helper()
-	cert, key, err := lab.Certificate(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}}),
-		fmt.Sprintf("\nupstream_tls = \"on\"\n[pool.tls]\nca = %q\nserver_name = \"localhost\"\n", cert)
+	id := newIdentity(t, t.TempDir())
+	return tls.NewListener(ln, id.ofServer()), verified(id.cert)
 }
 
 // takes fails unless the next request on this connection is post n, and answers it.

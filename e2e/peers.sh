@@ -6,6 +6,7 @@ missing=
 command -v curl >/dev/null || missing="$missing curl"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v openssl >/dev/null || missing="$missing openssl"
+command -v ip >/dev/null || missing="$missing iproute2"
 [ -z "$missing" ] && exit 0
 echo "installing:$missing"
 as_root=

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"casbah/lab"
 )
 
 // S38: the real openssl resumes sessions of TLS 1.2 by their ID through an
@@ -21,13 +19,10 @@ func TestRealSessionsResumeThroughABridge(t *testing.T) {
 	real(t)
 	openssl := peer(t, "openssl")
 	dir := t.TempDir()
-	cert, key, err := lab.Certificate(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := newIdentity(t, dir)
 	addresses := freeAddresses(t, 3)
 	for _, address := range addresses {
-		startOpenSSL(t, openssl, "s_server", "-accept", address, "-cert", cert, "-key", key, "-tls1_2", "-no_ticket", "-rev")
+		startOpenSSL(t, openssl, "s_server", "-accept", address, "-cert", id.cert, "-key", id.key, "-tls1_2", "-no_ticket", "-rev")
 	}
 	for _, engine := range drivers {
 		t.Run(engine, func(t *testing.T) {
@@ -36,7 +31,7 @@ func TestRealSessionsResumeThroughABridge(t *testing.T) {
 				t.Helper()
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
-				cmd := exec.CommandContext(ctx, openssl, append([]string{"s_client", "-connect", r.plain, "-servername", "localhost", "-CAfile", cert}, args...)...)
+				cmd := exec.CommandContext(ctx, openssl, append([]string{"s_client", "-connect", r.plain, "-servername", "localhost", "-CAfile", id.cert}, args...)...)
 				in, err := cmd.StdinPipe()
 				if err != nil {
 					t.Fatal(err)

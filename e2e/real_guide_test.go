@@ -8,7 +8,7 @@ import (
 
 // guideCommands is how many commands the guide of `casbah lab` has. Each is
 // tried here, as it is printed.
-const guideCommands = 14
+const guideCommands = 15
 
 // TestRealGuide does what the guide says and sees what the guide says.
 func TestRealGuide(t *testing.T) {
@@ -37,6 +37,9 @@ func (g *guide) follow() {
 	}
 	g.mail("pop3://")
 	g.mail("imap://")
+	if out := g.run(g.command("learned")); strings.Count(out, `"interface": "emsmdb",`) != 3 || strings.Count(out, `"port": `) != 3 {
+		t.Errorf("learned ports:\n%s", out)
+	}
 }
 
 // guide runs the commands that a lab has printed.

@@ -59,7 +59,7 @@ func startLab(t *testing.T) *process {
 	at := freeAddresses(t, 7)
 	p := &process{t: t, https: "https://" + at[0], http: "http://" + at[1], admin: "http://" + at[2], control: "http://" + at[3], mail: at[4:]}
 	p.cmd = exec.Command(build.path(t), "lab", "-https", at[0], "-http", at[1], "-admin", at[2], "-control", at[3], "-pop3", at[4],
-		"-smtp", at[5], "-imap", at[6])
+		"-smtp", at[5], "-imap", at[6], "-epm", "127.0.0.1:0", "-rpc", "127.0.0.1:0", "-ab", "127.0.0.1:0")
 	var out, log locked
 	p.cmd.Stdout, p.cmd.Stderr = &out, &log
 	if err := p.cmd.Start(); err != nil {

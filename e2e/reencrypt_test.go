@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,7 +17,7 @@ func reencrypted(tb testing.TB, dir string, array *lab.Array) string {
 	if err := os.WriteFile(ca, array.CertificatePEM(), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	return fmt.Sprintf("\nupstream_tls = \"on\"\n[pool.tls]\nca = %q\nserver_name = \"localhost\"\n", ca)
+	return verified(ca)
 }
 
 // With upstream_tls = "on" casbah encrypts to the servers: forms logins, NTLM

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"casbah/lab"
 )
 
 // reload puts text in force.
@@ -198,12 +196,9 @@ func TestReloadChangesTheCertificate(t *testing.T) {
 			t.Fatalf("before: %d, %v", status, err)
 		}
 		oldCert, oldKey := strings.TrimSuffix(r.conf, "casbah.toml")+"lab.pem", strings.TrimSuffix(r.conf, "casbah.toml")+"lab.key"
-		cert, key, err := lab.Certificate(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.reload(strings.NewReplacer(oldCert, cert, oldKey, key).Replace(r.read()))
-		r.roots = trusting(t, cert) // and no other
+		id := newIdentity(t, t.TempDir())
+		r.reload(strings.NewReplacer(oldCert, id.cert, oldKey, id.key).Replace(r.read()))
+		r.roots = id.roots
 		fresh := r.wire(t, "127.0.0.9")
 		if bytes.Equal(peerCertificate(fresh), peerCertificate(old)) {
 			t.Error("a new handshake sees the old certificate")

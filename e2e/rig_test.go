@@ -61,23 +61,20 @@ func newRig(tb testing.TB, s setup) *rig {
 	}
 	tb.Cleanup(array.Close)
 	dir := tb.TempDir()
-	cert, key, err := lab.Certificate(dir)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	id := newIdentity(tb, dir)
 	if s.lab.TLS {
 		s.pool += reencrypted(tb, dir, array)
 	}
 	s.mode.vip = cmp.Or(s.mode.vip, "plain")
 	r := &rig{t: tb, mode: s.mode, array: array, conf: filepath.Join(dir, "casbah.toml")}
-	r.write(r.text(s, dir, cert, key))
-	r.roots = trusting(tb, cert)
+	r.write(r.text(s, dir, id))
+	r.roots = id.roots
 	r.start(s)
 	return r
 }
 
 // text is the rig's casbah.toml.
-func (r *rig) text(s setup, dir, cert, key string) string {
+func (r *rig) text(s setup, dir string, id identity) string {
 	var b strings.Builder
 	b.WriteString(s.mode.key())
 	fmt.Fprintf(&b, "state_dir = %q\n[log]\naccess = %q\n[admin]\nlisten = \"127.0.0.1:0\"\n", dir, filepath.Join(dir, "access.log"))
@@ -104,13 +101,8 @@ func (r *rig) text(s setup, dir, cert, key string) string {
 	vip := "[[vip]]\nname = %q\ntype = %q\nlisten = [\"127.0.0.1:0\"]\nprofiles = [%s]\npool = \"cas\"\n%s\n"
 	fmt.Fprintf(&b, vip, "plain", "http", s.profiles, s.vip)
 	fmt.Fprintf(&b, vip, "tls", "https", s.profiles, s.vip)
-	b.WriteString(certificate(cert, key) + s.extra + "\n")
+	b.WriteString(id.ofVIP() + s.extra + "\n")
 	return b.String()
-}
-
-// certificate is that of the VIP whose table stands before.
-func certificate(cert, key string) string {
-	return fmt.Sprintf("[[vip.certificate]]\ncert = %q\nkey = %q\n", cert, key)
 }
 
 func (r *rig) write(text string) {
@@ -128,20 +120,6 @@ func (r *rig) read() string {
 		r.t.Fatal(err)
 	}
 	return string(text)
-}
-
-// trusting returns the certificate in a file of the lab as the one to trust.
-func trusting(tb testing.TB, cert string) *x509.CertPool {
-	tb.Helper()
-	pem, err := os.ReadFile(cert)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		tb.Fatal("no certificate in the lab's file")
-	}
-	return roots
 }
 
 // start starts the node and waits until every service has been probed.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"strings"
@@ -12,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/pires/go-proxyproto"
-
-	"casbah/lab"
 )
 
 // ends says who of a relay's peers speak TLS, and whether servers are told of
@@ -31,28 +28,19 @@ func (e ends) String() string {
 type terminated struct {
 	*rig
 	*stub
-	ends  ends
-	tls   *tls.Config // of the stub
-	roots *x509.CertPool
+	ends ends
+	id   identity // of casbah and of the stub
 }
 
 func newTerminated(t *testing.T, m mode, e ends, vip string) *terminated {
 	t.Helper()
-	cert, key, err := lab.Certificate(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &terminated{stub: newStub(t), ends: e, tls: &tls.Config{Certificates: []tls.Certificate{pair}}, roots: trusting(t, cert)}
+	r := &terminated{stub: newStub(t), ends: e, id: newIdentity(t, t.TempDir())}
 	s := relaySetup{mode: m, servers: []string{r.Addr().String()}, pool: fmt.Sprintf("proxy_protocol = %q\n", e.header), vip: vip, extra: unprobedRPC}
 	if e.server {
-		s.pool += fmt.Sprintf("upstream_tls = \"on\"\n[pool.tls]\nca = %q\nserver_name = \"localhost\"\n", cert)
+		s.pool += verified(r.id.cert)
 	}
 	if e.client {
-		s.kind, s.vip = "tls", vip+certificate(cert, key)
+		s.kind, s.vip = "tls", vip+r.id.ofVIP()
 	}
 	r.rig = newRelay(t, s)
 	return r
@@ -61,7 +49,7 @@ func newTerminated(t *testing.T, m mode, e ends, vip string) *terminated {
 // open connects to the VIP.
 func (r *terminated) open(t *testing.T) *wire {
 	t.Helper()
-	roots := r.roots
+	roots := r.id.roots
 	if !r.ends.client {
 		roots = nil
 	}
@@ -98,7 +86,7 @@ func (r *terminated) accept(t *testing.T) (*wire, *proxyproto.Header) {
 		conn = &headed{tcp, in}
 	}
 	if r.ends.server {
-		conn = tls.Server(conn, r.tls)
+		conn = tls.Server(conn, r.id.ofServer())
 	}
 	w := newWire(t, conn)
 	w.within(patience)
@@ -228,10 +216,7 @@ func TestTLSVIPRefusesWhatIsNotTLS(t *testing.T) {
 func TestRelayAvoidsAStranger(t *testing.T) {
 	engines(t, func(t *testing.T, m mode) {
 		r := newTerminated(t, m, ends{client: true, server: true, header: "off"}, "")
-		other, _, err := lab.Certificate(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
+		other := newIdentity(t, t.TempDir()).cert
 		text := r.read()
 		before, rest, _ := strings.Cut(text, "ca = \"")
 		_, after, _ := strings.Cut(rest, "\"")

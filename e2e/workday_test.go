@@ -2,9 +2,7 @@ package e2e
 
 import (
 	"crypto/tls"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -66,11 +64,8 @@ func newWorkday(t *testing.T, m mode) *workday {
 	dir, kind, rest, servers := t.TempDir(), "http", "", ""
 	d := &daemon{t: t, mode: m, conf: filepath.Join(dir, "casbah.toml"), vip: freeAddress(t), ended: make(chan struct{})}
 	if m.vip == "tls" {
-		cert, key, err := lab.Certificate(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		kind, rest, d.roots = "https", certificate(cert, key), trusting(t, cert)
+		id := newIdentity(t, dir)
+		kind, rest, d.roots = "https", id.ofVIP(), id.roots
 	}
 	for _, p := range [][2]any{{"owa", "owa"}, {"ecp", "ecp"}, {"eas", "Microsoft-Server-ActiveSync"}, {"ews", "EWS"}} {
 		rest += fmt.Sprintf(workdayProbe, p[:]...)
@@ -104,15 +99,7 @@ func (w *workday) all(state string, servers ...string) {
 // known returns all that the API tells.
 func (w *workday) known() (s admin.Status) {
 	w.t.Helper()
-	resp, err := w.page.Get(w.admin + "/api/v1/status")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
-		w.t.Fatal(err)
-	}
-	_, _ = io.Copy(io.Discard, resp.Body) // so that the connection is kept
+	w.statusAs(&s)
 	return s
 }
 

@@ -7,6 +7,7 @@
 package engine
 
 import (
+	"crypto/x509"
 	"net/netip"
 
 	"casbah/balance"
@@ -108,6 +109,9 @@ type Conn struct {
 	Local      netip.AddrPort // the address that the client called
 	Secure     bool           // TLS was terminated
 	ServerName string         // SNI, in lower case; empty without
+	Session    [16]byte       // identity of the TLS session, the same at each resumption; zero: none
+
+	Shown *x509.Certificate // what the client has shown and the VIP has verified; nil: nothing
 }
 
 // NewCore makes the core of one accepted connection, once its handshake is over.

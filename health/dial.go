@@ -19,6 +19,10 @@ import (
 // errUnresolved is the answer of a server whose name has no address.
 var errUnresolved = errors.New("the server's name has no address")
 
+// errUnlearned is the answer of a server whose endpoint mapper has not said where
+// it listens.
+var errUnlearned = errors.New("the server's endpoint mapper has not told its port")
+
 // dial connects to e, with TLS if e has it. The connection breaks when ctx ends.
 // Release frees what watches ctx and closes the connection.
 func dial(ctx context.Context, e *balance.Endpoint) (conn net.Conn, release func(), err error) {
@@ -28,7 +32,10 @@ func dial(ctx context.Context, e *balance.Endpoint) (conn net.Conn, release func
 // dialTLS is dial, with TLS by that configuration if e has none.
 func dialTLS(ctx context.Context, e *balance.Endpoint, otherwise *tls.Config) (conn net.Conn, release func(), err error) {
 	addr, ok := e.Addr()
-	if !ok {
+	switch {
+	case !ok && e.Learned:
+		return nil, nil, fmt.Errorf("connect: %w", errUnlearned)
+	case !ok:
 		return nil, nil, fmt.Errorf("connect: %w", errUnresolved)
 	}
 	var d net.Dialer

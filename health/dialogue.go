@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"casbah/balance"
 )
 
 const (
@@ -25,6 +27,14 @@ const (
 // Account is what a probe logs in with. The zero value: it does not.
 type Account struct {
 	User, Password string
+}
+
+// MailProbe is what probes of IMAP4 and POP3 are told.
+type MailProbe struct {
+	Endpoint *balance.Endpoint
+	TLS      *tls.Config // from the first octet, where the endpoint has none; nil: plain
+	StartTLS *tls.Config // begun by STARTTLS (RFC 3501, Section 6.2.1) or STLS (RFC 2595, Section 4); nil: not
+	Account  Account
 }
 
 // A dialogue is a connection on which two speak in lines: POP3 or SMTP.

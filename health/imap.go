@@ -3,7 +3,6 @@ package health
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,18 +11,11 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
-
-	"casbah/balance"
 )
 
 // IMAPProbe takes a service for good that greets, tells its capabilities and lets
 // go as RFC 3501 has it and, with an account, lets that in. It opens no mailbox.
-type IMAPProbe struct {
-	Endpoint *balance.Endpoint
-	TLS      *tls.Config // from the first octet, where the endpoint has none; nil: plain
-	StartTLS *tls.Config // begun by STARTTLS (RFC 3501, Section 6.2.1); nil: not
-	Account  Account
-}
+type IMAPProbe MailProbe
 
 // Check has one session.
 func (p *IMAPProbe) Check(ctx context.Context) error {

@@ -1,15 +1,13 @@
 package health
 
 import (
-	"bufio"
 	"fmt"
-	"io"
-	"net"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/emersion/go-imap/v2/imapclient"
+
+	"casbah/balance"
 )
 
 func TestIMAPProbeAnswers(t *testing.T) {
@@ -54,36 +52,13 @@ func TestIMAPProbeAnswers(t *testing.T) {
 }
 
 func TestIMAPProbeCommands(t *testing.T) {
-	heard := make(chan string, 20)
-	e := serve(t, func(c net.Conn) {
-		io.WriteString(c, "* OK [CAPABILITY IMAP4rev1] ready\r\n")
-		for in := bufio.NewReader(c); ; {
-			line, err := in.ReadString('\n')
-			if err != nil {
-				close(heard)
-				return
-			}
-			heard <- line
-			tag, rest, _ := strings.Cut(line, " ")
-			io.WriteString(c, map[bool]string{true: "* CAPABILITY IMAP4rev1\r\n"}[strings.HasPrefix(rest, "CAPABILITY")]+tag+" OK [CAPABILITY IMAP4rev1] done\r\n")
-		}
-	})
-	checkError(t, &IMAPProbe{Endpoint: e, Account: Account{User: `EXAMPLE\probe`, Password: `Sec"ret 1`}}, "")
-	want := []string{"T1 CAPABILITY\r\n", `T2 LOGIN "EXAMPLE\\probe" "Sec\"ret 1"` + "\r\n", "T3 NOOP\r\n", "T4 LOGOUT\r\n"}
-	if got := slices.Collect(all(heard)); !slices.Equal(got, want) {
-		t.Errorf("said %q; want %q", got, want)
+	probe := func(e *balance.Endpoint) Probe {
+		return &IMAPProbe{Endpoint: e, Account: Account{User: `EXAMPLE\probe`, Password: `Sec"ret 1`}}
 	}
-}
-
-// all returns what a channel holds until it is closed.
-func all(c <-chan string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for s := range c {
-			if !yield(s) {
-				return
-			}
-		}
-	}
+	checkCommands(t, probe, "* OK [CAPABILITY IMAP4rev1] ready\r\n", func(line string) string {
+		tag, rest, _ := strings.Cut(line, " ")
+		return map[bool]string{true: "* CAPABILITY IMAP4rev1\r\n"}[strings.HasPrefix(rest, "CAPABILITY")] + tag + " OK [CAPABILITY IMAP4rev1] done\r\n"
+	}, "T1 CAPABILITY\r\n"+`T2 LOGIN "EXAMPLE\\probe" "Sec\"ret 1"`+"\r\nT3 NOOP\r\nT4 LOGOUT\r\n")
 }
 
 func TestIMAPProbeBeginsTLS(t *testing.T) {

@@ -34,6 +34,29 @@ func script(lines ...string) func(net.Conn) {
 	}
 }
 
+// checkCommands has a probe meet a server that greets and answers each line, and
+// checks all that the probe said.
+func checkCommands(t *testing.T, probe func(*balance.Endpoint) Probe, greeting string, answer func(line string) string, want string) {
+	t.Helper()
+	said := make(chan string, 1)
+	checkError(t, probe(serve(t, func(c net.Conn) {
+		io.WriteString(c, greeting)
+		all := ""
+		for in := bufio.NewReader(c); ; {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				said <- all
+				return
+			}
+			all += line
+			io.WriteString(c, answer(line))
+		}
+	})), "")
+	if got := <-said; got != want {
+		t.Errorf("said %q; want %q", got, want)
+	}
+}
+
 // endless says text again and again.
 func endless(text string) func(net.Conn) {
 	return func(c net.Conn) {

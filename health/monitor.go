@@ -37,6 +37,7 @@ type Monitor struct {
 
 	last    atomic.Pointer[Result]
 	verdict atomic.Uint32 // balance.State by the probes alone
+	tally   tally
 }
 
 // Options say what a Monitor probes and how.
@@ -151,6 +152,7 @@ func (m *Monitor) probe(ctx context.Context, begun time.Time) {
 	}
 	now := time.Now()
 	m.last.Store(&Result{At: begun, Took: now.Sub(begun), Err: err})
+	m.tally.add(now.Sub(begun), err)
 	up, _ := m.streak.Observe(err)
 	verdict := balance.Down
 	if up {

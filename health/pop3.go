@@ -3,21 +3,13 @@ package health
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"strconv"
-
-	"casbah/balance"
 )
 
 // POP3Probe takes a service for good that greets and lets go as RFC 1939 has it
 // and, with an account, opens its mailbox. It deletes nothing.
-type POP3Probe struct {
-	Endpoint *balance.Endpoint
-	TLS      *tls.Config // from the first octet, where the endpoint has none; nil: plain
-	StartTLS *tls.Config // begun by STLS (RFC 2595, Section 4); nil: not
-	Account  Account
-}
+type POP3Probe MailProbe
 
 // Check has one session.
 func (p *POP3Probe) Check(ctx context.Context) error {

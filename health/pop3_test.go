@@ -1,7 +1,6 @@
 package health
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"casbah/balance"
 )
 
 func TestPOP3ProbeAnswers(t *testing.T) {
@@ -47,27 +48,12 @@ func TestPOP3ProbeAnswers(t *testing.T) {
 }
 
 func TestPOP3ProbeCommands(t *testing.T) {
-	heard := make(chan string, 20)
-	e := serve(t, func(c net.Conn) {
-		io.WriteString(c, "+OK\r\n")
-		for in := bufio.NewReader(c); ; {
-			line, err := in.ReadString('\n')
-			if err != nil {
-				close(heard)
-				return
-			}
-			heard <- line
-			io.WriteString(c, map[bool]string{true: "+OK\r\n.\r\n", false: "+OK 1 2\r\n"}[line == "CAPA\r\n"])
-		}
-	})
-	checkError(t, &POP3Probe{Endpoint: e, Account: Account{User: `EXAMPLE\probe`, Password: "Secret 1"}}, "")
-	var all strings.Builder
-	for line := range heard {
-		all.WriteString(line)
+	probe := func(e *balance.Endpoint) Probe {
+		return &POP3Probe{Endpoint: e, Account: Account{User: `EXAMPLE\probe`, Password: "Secret 1"}}
 	}
-	if want := "CAPA\r\nUSER EXAMPLE\\probe\r\nPASS Secret 1\r\nSTAT\r\nQUIT\r\n"; all.String() != want {
-		t.Errorf("said %q; want %q", all.String(), want)
-	}
+	checkCommands(t, probe, "+OK\r\n", func(line string) string {
+		return map[bool]string{true: "+OK\r\n.\r\n", false: "+OK 1 2\r\n"}[line == "CAPA\r\n"]
+	}, "CAPA\r\nUSER EXAMPLE\\probe\r\nPASS Secret 1\r\nSTAT\r\nQUIT\r\n")
 }
 
 // A server that repeats the password, in whatever letters, does not put it on the

@@ -1,8 +1,6 @@
 package health
 
 import (
-	"bufio"
-	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -44,19 +42,7 @@ func TestSMTPProbeAnswers(t *testing.T) {
 }
 
 func TestSMTPProbeCommands(t *testing.T) {
-	heard := make(chan string, 1)
-	e := serve(t, func(c net.Conn) {
-		io.WriteString(c, "220 x\r\n")
-		in := bufio.NewReader(c)
-		first, _ := in.ReadString('\n')
-		io.WriteString(c, "250 x\r\n")
-		second, _ := in.ReadString('\n')
-		heard <- first + second
-	})
-	checkError(t, &SMTPProbe{Endpoint: e}, "")
-	if got, want := <-heard, "EHLO [127.0.0.1]\r\nQUIT\r\n"; got != want {
-		t.Errorf("said %q; want %q", got, want)
-	}
+	checkCommands(t, mailProbes["smtp"], "220 x\r\n", func(string) string { return "250 x\r\n" }, "EHLO [127.0.0.1]\r\nQUIT\r\n")
 }
 
 func TestAddressLiteral(t *testing.T) {

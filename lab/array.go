@@ -10,8 +10,7 @@
 // server, by methods or by Control. Nothing here is meant to face a network:
 // the passwords are known and the cryptography (MD4, RC4) is the protocol's.
 //
-// Not implemented: Kerberos, NTLMv1, extended protection, and anything a
-// mailbox holds beyond the count of its messages.
+// Not implemented: Kerberos, NTLMv1, and anything a mailbox holds beyond the count of its messages.
 package lab
 
 import (
@@ -19,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"time"
 )
@@ -28,14 +28,20 @@ import (
 type Options struct {
 	Servers      int           // how many CAS; 3 if zero
 	Host         string        // address that all listen on; 127.0.0.1 if empty
-	Port         int           // of the first CAS, the others count up, then those for TLS and mail; 0: any free ports
+	Hosts        []string      // address of each CAS, where they are to differ; empty: Host for all
+	Port         int           // of the first CAS, the others count up, then those for TLS, mail and the endpoint mapper; 0: any free ports
 	TLS          bool          // whether each CAS also listens for HTTPS
 	Mail         bool          // whether each CAS also serves POP3, IMAP4 and SMTP, with TLS in TLS too
+	RPC          bool          // whether each CAS also serves RPC over TCP: endpoint mapper, RPC Client Access and address book
+	RPCPorts     [3]int        // their ports, on every CAS; 0: for the mapper a free one, for the others another one after each Start
 	Names        []string      // host names in the certificate, besides those that Certificate always puts there
 	Interval     time.Duration // between RTS pings, streaming events and keep-alive chunks; 1s if zero
 	Hold         time.Duration // longest time that a long poll is held, whatever it asks for; 59m if zero
 	AnonymousRPC bool          // whether RPC over HTTP asks for no credentials
-	OABBytes     int           // size of the offline address book; 1 MiB if zero
+	Protected    bool          // whether NTLM logins must be bound to TLS (Extended Protection), as the setup of Exchange 2019 CU14 has it
+	CertFile     string        // PEM file of the certificate for TLS, and KeyFile of its key; empty: one is made
+	KeyFile      string
+	OABBytes     int // size of the offline address book; 1 MiB if zero
 }
 
 // Array is a running array of simulated CAS.
@@ -96,17 +102,36 @@ func (o Options) listenAddress(i, kind int) string {
 	if o.Port != 0 {
 		port = o.Port + kind*o.Servers + i
 	}
-	return net.JoinHostPort(o.Host, strconv.Itoa(port))
+	return net.JoinHostPort(o.host(i), strconv.Itoa(port))
+}
+
+// host returns the address of the i-th CAS.
+func (o Options) host(i int) string {
+	if i < len(o.Hosts) {
+		return o.Hosts[i]
+	}
+	return o.Host
 }
 
 func (a *Array) makeCertificate() error {
-	certPEM, keyPEM, err := newCertificate(a.options.Names)
+	certPEM, keyPEM, err := a.options.certificate()
 	if err != nil {
 		return err
 	}
 	a.certPEM = certPEM
 	a.cert, err = tls.X509KeyPair(certPEM, keyPEM)
 	return err
+}
+
+// certificate returns what stands in the files, or else a new one.
+func (o Options) certificate() (certPEM, keyPEM []byte, err error) {
+	if o.CertFile == "" {
+		return newCertificate(o.Names)
+	}
+	if certPEM, err = os.ReadFile(o.CertFile); err == nil {
+		keyPEM, err = os.ReadFile(o.KeyFile)
+	}
+	return certPEM, keyPEM, err
 }
 
 // Servers returns the CAS in order. The caller must not change the slice.

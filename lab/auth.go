@@ -90,6 +90,7 @@ func (v *visit) challenge(by scheme, type1 []byte, e envelope, offers []scheme) 
 	if err != nil {
 		return v.refuse(offers)
 	}
+	h.binding = v.conn.binding(v.cas.array)
 	v.conn.identity.pending = h
 	v.continueWindows(by, e.wrap(h.type2))
 	return false

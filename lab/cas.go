@@ -36,7 +36,9 @@ type CAS struct {
 	forms       forms // the forms login that OWA and ECP share
 	circuits    circuits
 	plain, tls  string     // addresses; fixed by the first Start
-	mail        []mailPort // none without Options.Mail
+	mail        []mailPort // those of RPC over TCP, too; none without Options.Mail and RPC
+
+	associations associations
 
 	life   sync.Mutex // held throughout Start and Stop; before mu
 	mu     sync.Mutex // guards the fields below
@@ -59,7 +61,7 @@ func newCAS(a *Array, i int) *CAS {
 		name:   fmt.Sprintf("cas%d", i+1),
 		array:  a,
 		plain:  a.options.listenAddress(i, 0),
-		mail:   a.options.newMailPorts(i),
+		mail:   slices.Concat(a.options.newMailPorts(i), a.options.newRPCPorts(i)),
 		active: make(map[*conn]struct{}),
 	}
 	if a.options.TLS {
@@ -150,7 +152,7 @@ func (s *CAS) listen() (web, mail []net.Listener, err error) {
 		if s.mail[i].secure {
 			t = s.array.mailTLS()
 		}
-		l, err := s.open(&s.mail[i].address, t)
+		l, err := s.openPort(&s.mail[i], t)
 		if err != nil {
 			closeAll(slices.Concat(web, mail))
 			return nil, nil, err
@@ -173,6 +175,26 @@ func (s *CAS) open(address *string, t *tls.Config) (net.Listener, error) {
 	}
 	*address = l.Addr().String()
 	return &listener{Listener: l, cas: s, tls: t}, nil
+}
+
+// openPort opens a port for mail or RPC. One that moves is never where it was.
+func (s *CAS) openPort(p *mailPort, t *tls.Config) (net.Listener, error) {
+	if !p.moves {
+		return s.open(&p.address, t)
+	}
+	old := p.address
+	host, _, err := net.SplitHostPort(old)
+	if err != nil {
+		return nil, err
+	}
+	p.address = net.JoinHostPort(host, "0")
+	l, err := s.open(&p.address, t)
+	if err != nil || p.address != old {
+		return l, err
+	}
+	defer l.Close()
+	p.address = net.JoinHostPort(host, "0")
+	return s.open(&p.address, t)
 }
 
 func closeAll(all []net.Listener) {

@@ -11,6 +11,9 @@ type Front struct {
 	HTTP, HTTPS string // host and port of the VIPs
 	POP3, IMAP4 string // of those for mail; of an array with Options.Mail
 	SMTP        string
+	EPM         string // of the endpoint mapper's; of an array with Options.RPC
+	RPC         string // of RPC Client Access, where EPM is set
+	AddressBook string // of the address book, likewise
 	Admin       string // host and port of the page
 	Control     string // host and port where Control is served
 	Cert, Key   string // files of the certificate for HTTPS
@@ -36,6 +39,7 @@ func (a *Array) Config(f Front) string {
 	a.writeMail(&b, "pop3", f.POP3, "")
 	a.writeMail(&b, "imap4", f.IMAP4, "")
 	a.writeMail(&b, "smtp", f.SMTP, "accept_snat = true\n")
+	a.writeRPC(&b, f)
 	if f.HTTP != "" {
 		writeVIP(&b, "mail-http", "http", f.HTTP)
 	}
@@ -78,6 +82,25 @@ func (a *Array) writeMail(b *strings.Builder, protocol, listen, more string) {
 	fmt.Fprintf(b, "\n[[pool]]\nname      = %[1]q\nservers   = [%[2]s]\nalgorithm = \"least_conn\"\n"+
 		"\n[[vip]]\nname     = %[1]q\ntype     = \"tcp\"\nlisten   = [%[3]s]\nprofiles = [%[1]q]\npool     = %[1]q\n%[4]s",
 		protocol, strings.Join(names, ", "), tomlString(listen), more)
+}
+
+// writeRPC writes the VIPs of RPC over TCP, and servers and a pool of their own.
+// The data ports of the simulated servers are dynamic: casbah learns them.
+func (a *Array) writeRPC(b *strings.Builder, f Front) {
+	if f.EPM == "" {
+		return
+	}
+	var names []string
+	for _, s := range a.cas {
+		name := tomlString(s.name + "-rpc")
+		fmt.Fprintf(b, "\n[[server]]\nname    = %s\naddress = %s\n", name, tomlString(s.MailAddr("rpc_endpoint_mapper", false)))
+		names = append(names, name)
+	}
+	fmt.Fprintf(b, "\n[[pool]]\nname      = \"rpc\"\nservers   = [%s]\nalgorithm = \"least_conn\"\n", strings.Join(names, ", "))
+	const vip = "\n[[vip]]\nname     = %[1]q\ntype     = \"tcp\"\nlisten   = [%[2]s]\nprofiles = [%[1]q]\npool     = \"rpc\"\n%[3]s"
+	fmt.Fprintf(b, vip, "rpc_endpoint_mapper", tomlString(f.EPM), "mapper   = \"rewrite\"\n")
+	fmt.Fprintf(b, vip, "rpc_client_access", tomlString(f.RPC), "")
+	fmt.Fprintf(b, vip, "rpc_address_book", tomlString(f.AddressBook), "")
 }
 
 func writeVIP(b *strings.Builder, name, kind, listen string) {

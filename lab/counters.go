@@ -20,7 +20,8 @@ type Counts struct {
 	Leaks uint64
 
 	// Splits counts RPC channels whose other channel, by the virtual connection
-	// cookie, was open on another CAS.
+	// cookie, was open on another CAS, and binds of RPC over TCP to an association
+	// that this CAS does not have.
 	Splits uint64
 }
 

@@ -85,6 +85,11 @@ The lab          http://{{.Control}}/   state of the servers, orders
 10. And SMTP; the lab drops what it takes.
 
    curl -sv --mail-from bob@lab.test --mail-rcpt alice@lab.test -F '=Hello' smtp://{{.SMTP}} 2>&1 | grep queued
+{{end}}{{if and .EPM .Admin}}
+11. RPC of Outlook: the endpoint mapper at {{.EPM}} names casbah's ports, {{.RPC}} and
+   {{.AddressBook}}. Those of the servers are others each time they start, and casbah learns them:
+
+   curl -s http://{{.Admin}}/api/v1/status | grep -A5 '"learned"'
 {{end}}`))
 
 // Guide returns what to try with curl and a browser against a casbah in front of
@@ -93,8 +98,11 @@ func (a *Array) Guide(f Front) string {
 	data := struct {
 		Servers                                  int
 		Domain, Admin, Control, Mail, Plain, TLS string
-		POP3, IMAP4, SMTP                        string
-	}{Servers: len(a.cas), Domain: Domain, Admin: f.Admin, Control: f.Control, POP3: f.POP3, IMAP4: f.IMAP4, SMTP: f.SMTP}
+		POP3, IMAP4, SMTP, EPM, RPC, AddressBook string
+	}{
+		Servers: len(a.cas), Domain: Domain, Admin: f.Admin, Control: f.Control, POP3: f.POP3, IMAP4: f.IMAP4, SMTP: f.SMTP,
+		EPM: f.EPM, RPC: f.RPC, AddressBook: f.AddressBook,
+	}
 	switch {
 	case f.HTTPS != "":
 		data.Mail = "https://" + f.HTTPS

@@ -40,7 +40,8 @@ var mailProtocols = []mailProtocol{
 type mailPort struct {
 	*mailProtocol
 	secure  bool   // TLS from the first octet
-	address string // fixed by the first Start
+	moves   bool   // another port after each Start
+	address string // fixed by the first Start, unless it moves
 }
 
 // newMailPorts returns the ports of the i-th CAS; none without Options.Mail.
@@ -50,17 +51,18 @@ func (o Options) newMailPorts(i int) []mailPort {
 		return nil
 	}
 	for p := range mailProtocols {
-		ports = append(ports, mailPort{&mailProtocols[p], false, o.listenAddress(i, 2+2*p)})
+		ports = append(ports, mailPort{mailProtocol: &mailProtocols[p], address: o.listenAddress(i, 2+2*p)})
 		if o.TLS {
-			ports = append(ports, mailPort{&mailProtocols[p], true, o.listenAddress(i, 3+2*p)})
+			ports = append(ports, mailPort{mailProtocol: &mailProtocols[p], secure: true, address: o.listenAddress(i, 3+2*p)})
 		}
 	}
 	return ports
 }
 
 // MailAddr returns the host and port for a protocol of mail: pop3, imap4 or smtp,
-// in clear or in TLS from the first octet. It is the same after Stop and Start, and
-// "" where the array does not have it.
+// in clear or in TLS from the first octet; and for one of RPC over TCP, by the name of
+// casbah's profile. It is the same after Stop and Start, but for a data port of RPC,
+// and "" where the array does not have it.
 func (s *CAS) MailAddr(protocol string, secure bool) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -26,6 +26,7 @@ type handshake struct {
 	type1, type2 []byte // as they were on the wire, for the MIC
 	challenge    [8]byte
 	text         ntlm.Flags // how the text of type 3 is encoded
+	binding      []byte     // to TLS, that type 3 must have; nil: none
 }
 
 // newHandshake makes the type 2 message that answers type1. A client that speaks

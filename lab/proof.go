@@ -49,7 +49,7 @@ func (h *handshake) verify(type3 []byte, users *Users) (user string, err error) 
 	if !hmac.Equal(proof, hmacMD5(key, h.challenge[:], blob)) {
 		return "", errCredentials
 	}
-	if !h.checkMIC(type3, a, hmacMD5(key, proof)) {
+	if !h.isBound(a) || !h.checkMIC(type3, a, hmacMD5(key, proof)) {
 		return "", errCredentials
 	}
 	return user, nil

@@ -192,6 +192,9 @@ func writeRecord(out *zerolog.Logger, r *route.Record, text []byte) {
 	if r.Cookieless {
 		e = e.Bool("cookieless", true)
 	}
+	if r.Split {
+		e = e.Bool("split", true)
+	}
 	e.Send()
 }
 

@@ -17,7 +17,7 @@ type BindingFilter struct {
 	VIP, Profile           string // those of its scopes, which it may share with others
 	Server                 string
 	Step                   string        // a method, such as cookie, or a step, such as "cookie UserContext"
-	Key                    string        // in hexadecimal; it stands alone
+	Key                    string        // in hexadecimal, its first digits or all; it stands alone
 	Unused                 time.Duration // for at least so long
 	Confirmed, Unconfirmed bool          // only those
 }
@@ -117,6 +117,10 @@ func (n *Node) DeleteBindings(f *BindingFilter) (int, error) {
 	}
 	deleted := 0
 	switch {
+	case f.Key != "" && q.key.IsZero():
+		if deleted, err = n.deleteBegun(now, q, f.Key); err != nil {
+			return 0, err
+		}
 	case q.key.IsZero():
 		deleted = n.live.table.Delete(now, &q.selection)
 	case n.live.table.DeleteKey(now, q.key):
@@ -126,6 +130,24 @@ func (n *Node) DeleteBindings(f *BindingFilter) (int, error) {
 		n.event("bindings", fmt.Sprintf("%s deleted: %d", f, deleted))
 	}
 	return deleted, nil
+}
+
+// deleteBegun deletes the one binding whose key begins with those digits. Digits
+// that several keys have were meant for one of them.
+func (n *Node) deleteBegun(now int64, q *query, digits string) (int, error) {
+	var keys []persistence.Key
+	n.live.table.Select(now, &q.selection, func(b persistence.Binding) bool {
+		keys = append(keys, b.Key)
+		return len(keys) < 2
+	})
+	switch {
+	case len(keys) > 1:
+		return 0, &FilterError{"key", "more digits: several keys begin with these", digits}
+	case len(keys) == 1 && n.live.table.DeleteKey(now, keys[0]):
+		return 1, nil
+	default:
+		return 0, nil
+	}
 }
 
 // String says which bindings f means.
@@ -183,7 +205,9 @@ func (n *Node) query(f *BindingFilter) (*query, error) {
 		}
 		var err error
 		if q.key, err = persistence.ParseKey(f.Key); err != nil {
-			return nil, fmt.Errorf("key: %w", err)
+			if q.selection.Prefix, err = persistence.ParseKeyPrefix(f.Key); err != nil {
+				return nil, fmt.Errorf("key: %w", err)
+			}
 		}
 		return q, nil
 	}

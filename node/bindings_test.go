@@ -179,6 +179,40 @@ func TestBindingRow(t *testing.T) {
 	}
 }
 
+// A key may be told by its first digits, as decisions show them. What several
+// share lists them all, and deletes none.
+func TestBindingsByTheFirstDigits(t *testing.T) {
+	b := newBound(t)
+	b.send("127.0.0.3", "mail", "/Microsoft-Server-ActiveSync", authorization("alice"))
+	var keys []string
+	_ = b.Bindings(&BindingFilter{}, func(r *Binding) bool { keys = append(keys, r.Key.String()); return true })
+	if len(keys) != 2 || keys[0][:8] == keys[1][:8] {
+		t.Fatalf("keys %q; want two, of address and user", keys)
+	}
+	found := func(digits string) (got []string) {
+		t.Helper()
+		err := b.Bindings(&BindingFilter{Key: digits}, func(r *Binding) bool { got = append(got, r.Key.String()); return true })
+		if err != nil {
+			t.Error(err)
+		}
+		return got
+	}
+	for _, digits := range []string{keys[0][:8], keys[0][:12], keys[0][:31], keys[0], strings.ToUpper(keys[0][:9])} {
+		if got := found(digits); !slices.Equal(got, keys[:1]) {
+			t.Errorf("%s lists %q; want %s", digits, got, keys[0])
+		}
+	}
+	if n, err := b.deleteBegun(time.Now().UnixNano(), new(query), "0"); n != 0 || err == nil || !strings.Contains(err.Error(), "more digits") {
+		t.Errorf("digits of both delete %d, %v; want more of them", n, err)
+	}
+	if n, err := b.DeleteBindings(&BindingFilter{Key: keys[0][:12]}); n != 1 || err != nil || len(found(keys[0])) != 0 || len(found(keys[1])) != 1 {
+		t.Errorf("DeleteBindings() = %d, %v; want the one binding gone", n, err)
+	}
+	if n, err := b.DeleteBindings(&BindingFilter{Key: keys[0][:12]}); n != 0 || err != nil {
+		t.Errorf("DeleteBindings() = %d, %v again; want none", n, err)
+	}
+}
+
 func TestBindingFilterMistakes(t *testing.T) {
 	b := newBound(t)
 	for _, tt := range []struct {
@@ -191,9 +225,9 @@ func TestBindingFilterMistakes(t *testing.T) {
 		{BindingFilter{Server: "x"}, `server: want one of cas1, cas2, got "x"`},
 		{BindingFilter{Profile: "eas", Step: "cookie"}, `step: want one of source_ip, header Authorization, got "cookie"`},
 		{BindingFilter{Profile: "autodiscover", Step: "cookie"}, `step: want nothing: there is none, got "cookie"`},
-		{BindingFilter{Key: "x"}, `key: want 32 hexadecimal digits, got "x"`},
+		{BindingFilter{Key: "x"}, `key: want the 32 hexadecimal digits of a key, or at least its first 8, got "x"`},
 		{BindingFilter{Key: strings.Repeat("1", 32), VIP: "mail"}, "key: want it alone"},
-		{BindingFilter{Key: strings.Repeat("0", 32)}, "key: want the key of a client"}, // it would mean all
+		{BindingFilter{Key: strings.Repeat("0", 32)}, "key: want the 32 hexadecimal digits of a key"}, // it would mean all
 	} {
 		err := b.Bindings(&tt.filter, func(*Binding) bool { return true })
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -15,6 +15,7 @@ import (
 	"casbah/health"
 	"casbah/persistence"
 	"casbah/profiles"
+	"casbah/protocols/relay"
 	"casbah/route"
 	"casbah/tlsterm"
 )
@@ -27,16 +28,22 @@ type snapshot struct {
 	plans  []plan // what is probed
 
 	endpoints map[endpointKey]*balance.Endpoint
+	trusts    map[trustKey]*tlsterm.Trust
+	mappings  map[mappingKey]*mapping        // servers whose ports are learned
 	monitors  map[serviceKey]*health.Monitor // who probes; set by commit
 }
 
 // builtVIP is one VIP of a snapshot.
 type builtVIP struct {
-	conf  *profiles.VIP
-	route *route.VIP
-	tls   *tls.Config // nil: plain
-	pairs []*tls.Certificate
-	addrs []netip.AddrPort // of its listeners, their ports chosen; set by commit
+	conf   *profiles.VIP
+	route  *route.VIP
+	tls    *tls.Config         // nil: plain
+	certs  *tlsterm.Certs      // of tls
+	asks   *tlsterm.ClientAuth // likewise; nil: clients show no certificates
+	given  []given             // what clients of a mapper that rewrites are told; set by commit
+	mapper *relay.Mapper       // that does so; nil: none does; set by commit
+	mail   *relay.Protocol     // what is followed as it passes; nil: nothing
+	addrs  []netip.AddrPort    // of its listeners, their ports chosen; set by commit
 }
 
 // plan says what is probed of a service, and how.
@@ -46,6 +53,10 @@ type plan struct {
 	endpoint *balance.Endpoint
 	probe    profiles.Probe
 	host     string // the Host header of an HTTP probe
+
+	interfaces []string            // of an rpc probe
+	wants      []health.Registered // of an epm probe
+	mapping    *mapping            // by which the endpoint's port is learned; nil: it is not
 }
 
 // builder makes one snapshot. It changes nothing that is in force.
@@ -70,7 +81,7 @@ func (l *live) build(conf *profiles.Config, passphrase []byte, old ...[]byte) (*
 		live: l, conf: conf, sealer: sealer,
 		servers: make(map[string]*profiles.Server),
 		pools:   make(map[string]*profiles.Pool),
-		out:     &snapshot{config: conf, endpoints: make(map[endpointKey]*balance.Endpoint)},
+		out:     &snapshot{config: conf, endpoints: make(map[endpointKey]*balance.Endpoint), trusts: make(map[trustKey]*tlsterm.Trust)},
 		planned: make(map[serviceKey]bool),
 	}
 	for i := range conf.Servers {
@@ -87,6 +98,7 @@ func (l *live) build(conf *profiles.Config, passphrase []byte, old ...[]byte) (*
 		b.out.vips = append(b.out.vips, v)
 	}
 	b.lead()
+	b.mappings()
 	return b.out, nil
 }
 
@@ -121,6 +133,10 @@ func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
 		HeadBytes:      b.conf.Limits.HeadBytes,
 		Counters:       b.vipCounters(conf.Name),
 		Decisions:      b.decisions,
+
+		SubjectHeader:   conf.TLS.ClientHeader,
+		Private:         b.private(),
+		StrictTransport: strictTransport(&conf.TLS),
 	}}
 	for _, name := range conf.Profiles {
 		rules := b.conf.Profiles[name]
@@ -132,49 +148,13 @@ func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
 		v.route.HeaderTimeout = max(v.route.HeaderTimeout, rules.HeaderTimeout)
 		v.route.IdleTimeout = max(v.route.IdleTimeout, rules.IdleTimeout)
 	}
-	if conf.Type == "https" || conf.Type == "tls" {
+	v.speaks(b.conf.Profiles)
+	if conf.EndsTLS() {
 		if err := v.terminate(); err != nil {
 			return nil, err
 		}
 	}
 	return v, nil
-}
-
-// terminate loads the certificates of the VIP and makes its TLS configuration.
-func (v *builtVIP) terminate() error {
-	for _, c := range v.conf.Certificates {
-		pair, err := tlsterm.LoadPair(c.Cert, c.Key)
-		if err != nil {
-			return err
-		}
-		v.pairs = append(v.pairs, pair)
-	}
-	policy, err := tlsPolicy(v.conf.TLS)
-	if err != nil {
-		return err
-	}
-	certs := new(tlsterm.Certs)
-	certs.Set(v.pairs)
-	v.tls = tlsterm.ServerConfig(certs, policy)
-	if v.conf.Type == "tls" {
-		v.tls.NextProtos = nil // the protocol is the servers' business: a client that names imap is not refused
-	}
-	return nil
-}
-
-func tlsPolicy(conf profiles.VIPTLS) (p tlsterm.Policy, err error) {
-	if p.Min, err = tlsterm.ParseVersion(conf.MinVersion); err != nil {
-		return p, fmt.Errorf("tls.min_version: %w", err)
-	}
-	if p.Max, err = tlsterm.ParseVersion(conf.MaxVersion); err != nil {
-		return p, fmt.Errorf("tls.max_version: %w", err)
-	}
-	if len(conf.Ciphers) > 0 {
-		if p.Ciphers, err = tlsterm.ParseCiphers(conf.Ciphers); err != nil {
-			return p, fmt.Errorf("tls.ciphers: %w", err)
-		}
-	}
-	return p, nil
 }
 
 func (b *builder) profile(vip *profiles.VIP, rules *profiles.Profile) (*route.Profile, error) {
@@ -194,6 +174,10 @@ func (b *builder) profile(vip *profiles.VIP, rules *profiles.Profile) (*route.Pr
 		WebSocket:       rules.WebSocket,
 		Algorithm:       algorithm,
 		PanicBelow:      pool.PanicBelow,
+		Traffic:         b.vipCounters(vip.Name).Traffic(rules.Name),
+	}
+	if vip.Type == "http" && rules.HTTPSRedirect {
+		p.HTTPSPort = cmp.Or(profiles.HTTPSPort(b.conf, rules), 443)
 	}
 	var members []persistence.Member
 	for _, name := range pool.Servers {
@@ -212,8 +196,11 @@ func (b *builder) profile(vip *profiles.VIP, rules *profiles.Profile) (*route.Pr
 }
 
 func (b *builder) candidate(vip *profiles.VIP, pool *profiles.Pool, rules *profiles.Profile, s *profiles.Server) (balance.Candidate, error) {
-	port := profiles.Port(vip, pool, rules)
-	probed, err := b.endpoint(pool, s, port)
+	port, learned := profiles.Port(vip, pool, rules), ""
+	if b.conf.Learns(vip, rules) {
+		learned = rules.Name
+	}
+	probed, err := b.endpoint(pool, s, port, vip.Transparent, learned)
 	if err != nil {
 		return balance.Candidate{}, err
 	}
@@ -221,7 +208,7 @@ func (b *builder) candidate(vip *profiles.VIP, pool *profiles.Pool, rules *profi
 	if vip.Type == "ssl_bridge" { // TLS is the client's; casbah's own is for probes
 		passed := *pool
 		passed.UpstreamTLS, passed.TLS = "off", profiles.PoolTLS{}
-		if e, err = b.endpoint(&passed, s, port); err != nil {
+		if e, err = b.endpoint(&passed, s, port, vip.Transparent, learned); err != nil {
 			return balance.Candidate{}, err
 		}
 	}
@@ -229,7 +216,9 @@ func (b *builder) candidate(vip *profiles.VIP, pool *profiles.Pool, rules *profi
 	service := b.service(key)
 	if !b.planned[key] {
 		b.planned[key] = true
-		b.out.plans = append(b.out.plans, plan{key, service, probed, rules.Probe, probeHost(vip, rules.Probe)})
+		b.out.plans = append(b.out.plans, plan{
+			key: key, service: service, endpoint: probed, probe: rules.Probe, host: probeHost(vip, rules.Probe), interfaces: rules.Interfaces,
+		})
 	}
 	return balance.Candidate{Service: service, Endpoint: e, Weight: s.Weight, SlowStart: pool.SlowStart}, nil
 }
@@ -243,10 +232,11 @@ func probeHost(vip *profiles.VIP, p profiles.Probe) string {
 }
 
 // endpoint returns where pool reaches s, on that port unless the server has its
-// own. One that is in force already is used again, so that open connections go on.
-func (b *builder) endpoint(pool *profiles.Pool, s *profiles.Server, port int) (*balance.Endpoint, error) {
+// own, or on that which its endpoint mapper says of the profile learned, if there is
+// one. One that is in force already is used again, so that open connections go on.
+func (b *builder) endpoint(pool *profiles.Pool, s *profiles.Server, port int, transparent bool, learned string) (*balance.Endpoint, error) {
 	target := targetOf(s, port)
-	key := endpointKey{pool.Name, s.Name, target, pool.UpstreamTLS, pool.TLS, pool.ConnectTimeout, pool.ProxyProtocol}
+	key := endpointKey{pool.Name, s.Name, target, pool.UpstreamTLS, fmt.Sprint(pool.TLS), pool.ConnectTimeout, pool.ProxyProtocol, transparent, learned}
 	if e := b.out.endpoints[key]; e != nil {
 		return e, nil
 	}
@@ -254,18 +244,27 @@ func (b *builder) endpoint(pool *profiles.Pool, s *profiles.Server, port int) (*
 	if e == nil {
 		e = &balance.Endpoint{
 			Server: b.live.servers.Get(s.Name).ID, Name: s.Name,
-			Target: target, ConnectTimeout: pool.ConnectTimeout,
+			Target: target, ConnectTimeout: pool.ConnectTimeout, Transparent: transparent, Learned: learned != "",
 			ProxyProtocol: map[string]int{"v1": 1, "v2": 2}[pool.ProxyProtocol],
 		}
-		if pool.UpstreamTLS == "on" {
-			var err error
-			if e.TLS, err = upstreamTLS(pool.TLS, target); err != nil {
-				return nil, err
-			}
+		if err := b.encrypt(e, pool); err != nil {
+			return nil, err
 		}
 	}
 	b.out.endpoints[key] = e
 	return e, nil
+}
+
+// encrypt has e speak TLS as its pool says: from the beginning, or once the server
+// has been asked for it.
+func (b *builder) encrypt(e *balance.Endpoint, pool *profiles.Pool) (err error) {
+	switch pool.UpstreamTLS {
+	case "on":
+		e.TLS, err = b.upstreamTLS(pool, e.Target)
+	case "starttls":
+		e.StartTLS, err = b.upstreamTLS(pool, e.Target)
+	}
+	return err
 }
 
 // targetOf returns the server's host and port: its own port wins over the one
@@ -275,25 +274,6 @@ func targetOf(s *profiles.Server, port int) string {
 		return net.JoinHostPort(host, own)
 	}
 	return net.JoinHostPort(strings.Trim(s.Address, "[]"), strconv.Itoa(port))
-}
-
-func upstreamTLS(conf profiles.PoolTLS, target string) (*tls.Config, error) {
-	host, _, err := net.SplitHostPort(target)
-	if err != nil {
-		return nil, err
-	}
-	version, err := tlsterm.ParseVersion(conf.MinVersion)
-	if err != nil {
-		return nil, fmt.Errorf("tls.min_version: %w", err)
-	}
-	return tlsterm.ClientConfig(tlsterm.Upstream{
-		ServerName: cmp.Or(conf.ServerName, host),
-		SkipVerify: !conf.Verify,
-		CA:         conf.CA,
-		MinVersion: version,
-		ClientCert: conf.ClientCert,
-		ClientKey:  conf.ClientKey,
-	})
 }
 
 func (b *builder) chain(vip *profiles.VIP, rules *profiles.Profile, members []persistence.Member) (*persistence.Chain, error) {
@@ -353,7 +333,7 @@ func (b *builder) step(vip *profiles.VIP, rules *profiles.Profile, s *profiles.S
 	case persistence.Rule:
 		step.Expression = s.Expression
 	case persistence.None, persistence.SourceIP, persistence.Header, persistence.URLServerID, persistence.Mailbox,
-		persistence.DestIP, persistence.SrcDestIP, persistence.RPCAssociation, persistence.SSLID: // by, name and masks say it all
+		persistence.DestIP, persistence.SrcDestIP, persistence.RPCAssociation, persistence.SSLID, persistence.RPCConnection: // by, name and masks say it all
 	}
 	return step, true
 }

@@ -40,7 +40,7 @@ func (n *Node) watchClashes(v *builtVIP) {
 	}
 }
 
-// keepTelling logs clashes until the node stops.
+// keepTelling logs clashes and splits until the node stops.
 func (n *Node) keepTelling() {
 	for {
 		select {
@@ -48,6 +48,8 @@ func (n *Node) keepTelling() {
 			return
 		case c := <-n.clashes:
 			n.warn("cookie", c.String())
+		case s := <-n.splits:
+			n.warn("rpc", splitText(s))
 		}
 	}
 }

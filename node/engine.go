@@ -1,6 +1,8 @@
 package node
 
 import (
+	"time"
+
 	"casbah/engine"
 	"casbah/engine/datagram"
 	"casbah/engine/netconn"
@@ -18,6 +20,15 @@ func (n *Node) openEngine() (engine.Engine, error) {
 		return netconn.New(conf), nil
 	}
 	return openReactor(conf, n.config.Loops)
+}
+
+// lags returns how long each event loop lets wait what comes to it; nothing of a
+// driver that has no loops.
+func (n *Node) lags() []time.Duration {
+	if e, ok := n.engine.(interface{ Lags() []time.Duration }); ok {
+		return e.Lags()
+	}
+	return nil
 }
 
 // newFlows makes the driver of flows. A flow counts as a connection for who asks

@@ -64,16 +64,7 @@ func (n *Node) restoreTable(now time.Time, conf *profiles.Config) {
 // keepTable looks after the table until the node stops.
 func (n *Node) keepTable() {
 	k := newKeeping(time.Now())
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-n.background.Done():
-			return
-		case <-tick.C:
-			n.lookAtTable(n.background, time.Now(), k)
-		}
-	}
+	n.every(lookEvery, func() { n.lookAtTable(n.background, time.Now(), k) })
 }
 
 // lookAtTable notes how full the table is, tells if it is too full, and saves it

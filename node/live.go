@@ -6,8 +6,8 @@ import (
 
 	"casbah/balance"
 	"casbah/persistence"
-	"casbah/profiles"
 	"casbah/route"
+	"casbah/tlsterm"
 )
 
 // serviceKey names a service: one profile of one pool on one server.
@@ -17,9 +17,11 @@ type serviceKey struct{ pool, profile, server string }
 type endpointKey struct {
 	pool, server, target string
 	upstreamTLS          string
-	tls                  profiles.PoolTLS
+	tls                  string // all that is configured of it
 	connectTimeout       time.Duration
 	proxyProtocol        string
+	transparent          bool
+	learned              string // profile whose port the endpoint mapper says; empty: none
 }
 
 // live is what outlives a reload: snapshots that mention the same service,
@@ -28,6 +30,8 @@ type live struct {
 	servers   balance.Servers
 	services  map[serviceKey]*balance.Service
 	endpoints map[endpointKey]*balance.Endpoint
+	trusts    map[trustKey]*tlsterm.Trust
+	mappings  map[mappingKey]*mapping
 	counters  map[string]*route.Counters
 	decisions *route.Decisions
 	table     *persistence.Table

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"casbah/engine/datagram"
 	"casbah/persistence"
 	"casbah/profiles"
+	"casbah/route"
 	"casbah/tlsterm"
 )
 
@@ -35,11 +37,17 @@ type Node struct {
 	access  *accessLog // nil: off
 	tickets *tlsterm.TicketKeys
 	events  events
-	clashes chan clash // of cookies, to be logged
+	clashes chan clash       // of cookies, to be logged
+	splits  chan route.Split // of RPC connections, likewise
+	stale   chan *mapping
 
-	live      *live
-	tableFile *tableFile
-	growth    growth
+	live       *live
+	tableFile  *tableFile
+	ticketFile ticketFile
+	adviser    *adviser
+	growth     growth
+
+	certificates certificates
 
 	reload     sync.Mutex // serializes Start, Reload and the first part of Stop, and guards the fields below
 	passphrase []byte
@@ -90,10 +98,14 @@ func New(conf *profiles.Config, o Options) (*Node, error) {
 		started:    time.Now(),
 		config:     conf,
 		access:     access,
-		tickets:    tlsterm.NewTicketKeys(),
+		tickets:    tlsterm.NewTicketKeys(time.Now()),
 		clashes:    make(chan clash, clashQueue),
+		splits:     make(chan route.Split, splitQueue),
+		stale:      make(chan *mapping, staleQueue),
 		live:       newLive(table, persistence.Secret(secret)),
 		tableFile:  newTableFile(conf.StateDir),
+		adviser:    newAdviser(),
+		ticketFile: ticketFile{path: filepath.Join(conf.StateDir, ticketFileName)},
 		passphrase: passphrase,
 		entries:    make(map[string]*entry),
 		probes:     make(map[serviceKey]*probing),
@@ -112,6 +124,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.reload.Lock()
 	defer n.reload.Unlock()
 	n.restoreTable(time.Now(), n.config)
+	n.restoreTickets(time.Now())
 	if err := n.apply(ctx, n.config); err != nil {
 		n.cancel()
 		n.work.Wait()
@@ -120,7 +133,10 @@ func (n *Node) Start(ctx context.Context) error {
 		return errors.Join(err, n.closeAccess())
 	}
 	n.work.Go(n.keepResolving)
-	n.work.Go(n.keepRotating)
+	n.work.Go(n.keepLearning)
+	n.work.Go(n.keepCertificates)
+	n.work.Go(n.keepTickets)
+	n.work.Go(n.keepAdvising)
 	n.work.Go(n.keepTelling)
 	n.work.Go(n.keepTable)
 	n.ready.Store(true)

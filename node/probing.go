@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"casbah/balance"
@@ -24,7 +25,8 @@ type probing struct {
 
 // same reports whether the probe at work does what p asks for.
 func (p *plan) same(q *plan) bool {
-	return p.service == q.service && p.endpoint == q.endpoint && p.host == q.host && reflect.DeepEqual(p.probe, q.probe)
+	return p.service == q.service && p.endpoint == q.endpoint && p.host == q.host && p.mapping == q.mapping &&
+		slices.Equal(p.interfaces, q.interfaces) && slices.Equal(p.wants, q.wants) && reflect.DeepEqual(p.probe, q.probe)
 }
 
 // probe starts the monitors of plans and ends those that are not among them.
@@ -58,7 +60,7 @@ func (n *Node) startProbe(w plan) *probing {
 	p := &probing{plan: w, cancel: cancel, done: make(chan struct{})}
 	p.monitor = health.NewMonitor(health.Options{
 		Service:  w.service,
-		Probe:    newProbe(&w),
+		Probe:    n.relearned(&w),
 		Interval: w.probe.Interval,
 		Timeout:  w.probe.Timeout,
 		Rise:     w.probe.Rise,
@@ -72,8 +74,7 @@ func (n *Node) startProbe(w plan) *probing {
 	return p
 }
 
-// newProbe returns the probe of a service: a connection where its profile asks for
-// one of a later version, of which check has told.
+// newProbe returns the probe of a service.
 func newProbe(w *plan) health.Probe {
 	switch w.probe.Kind {
 	case "http":
@@ -82,11 +83,15 @@ func newProbe(w *plan) health.Probe {
 			Host: cmp.Or(w.host, w.endpoint.Target), Expect: w.probe.Expect,
 		}
 	case "imap":
-		return &health.IMAPProbe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), Account: accountOf(&w.probe)}
+		return &health.IMAPProbe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), StartTLS: w.endpoint.StartTLS, Account: accountOf(&w.probe)}
 	case "pop3":
-		return &health.POP3Probe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), Account: accountOf(&w.probe)}
+		return &health.POP3Probe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), StartTLS: w.endpoint.StartTLS, Account: accountOf(&w.probe)}
 	case "smtp":
-		return &health.SMTPProbe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint)}
+		return &health.SMTPProbe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), StartTLS: w.endpoint.StartTLS}
+	case "epm":
+		return &health.EPMProbe{Endpoint: w.endpoint, Wants: w.wants}
+	case "rpc":
+		return &health.RPCProbe{Endpoint: w.endpoint, Interfaces: syntaxes(w.interfaces)}
 	case "none":
 		return health.NoProbe{}
 	default:
@@ -106,7 +111,7 @@ func passedTLS(e *balance.Endpoint) *tls.Config {
 	if err != nil {
 		return nil
 	}
-	if n, err := strconv.Atoi(port); err != nil || !profiles.TLSPort(n) {
+	if n, err := strconv.Atoi(port); err != nil || !profiles.TLSPort(n) || e.StartTLS != nil {
 		return nil
 	}
 	return &tls.Config{ServerName: host, InsecureSkipVerify: true, MinVersion: tls.VersionTLS10} //nolint:gosec // G402: see above
@@ -145,6 +150,10 @@ func probeText(p *profiles.Probe) string {
 		return "POP3 greeting, CAPA"
 	case "smtp":
 		return "SMTP greeting, EHLO"
+	case "epm":
+		return "RPC bind, ept_map"
+	case "rpc":
+		return "RPC bind"
 	case "none":
 		return "nothing"
 	default:

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"casbah/internal/transparent"
 	"casbah/profiles"
 	"casbah/route"
 )
@@ -73,12 +74,28 @@ func (n *Node) apply(ctx context.Context, conf *profiles.Config) error {
 	if err != nil {
 		return err
 	}
+	if err := permitted(conf); err != nil {
+		return err
+	}
 	sockets, err := n.open(ctx, snap)
 	if err != nil {
 		return err
 	}
 	n.resolveAll(ctx, snap)
+	n.learnAll(ctx, snap)
 	n.commit(snap, sockets) //nolint:contextcheck // probes live as long as the node, not as the reload
+	return nil
+}
+
+// permitted returns an error if this host does not let casbah do what conf wants.
+func permitted(conf *profiles.Config) error {
+	for i := range conf.VIPs {
+		if v := &conf.VIPs[i]; v.Transparent {
+			if err := transparent.Permitted(); err != nil {
+				return fmt.Errorf("vip %s: transparent: %w", v.Name, err)
+			}
+		}
+	}
 	return nil
 }
 
@@ -97,10 +114,14 @@ func passphrases(conf *profiles.Config, generated []byte) (passphrase []byte, ol
 
 // commit puts snap in force. Nothing in it can fail.
 func (n *Node) commit(snap *snapshot, opened []*socket) {
-	n.live.endpoints = snap.endpoints
+	n.live.endpoints, n.live.mappings, n.live.trusts = snap.endpoints, snap.mappings, snap.trusts
 	kept := make(map[string]bool)
 	for _, v := range snap.vips {
 		kept[v.conf.Name] = true
+		if v.conf.Rewrites() {
+			v.given = n.givenBy(snap.config, v, opened)
+			v.mapper = n.mapper(v, snap.mappings)
+		}
 		n.enter(v)
 	}
 	for name, e := range n.entries {
@@ -120,7 +141,8 @@ func (n *Node) commit(snap *snapshot, opened []*socket) {
 	snap.monitors = n.probe(snap.plans)
 	n.snap.Store(snap)
 	n.loaded.Store(time.Now().UnixNano())
-	n.judgeCertificates(snap)
+	n.adviser.again()
+	n.RefreshCertificates(time.Now())
 }
 
 // enter puts v in force for the connections of its VIP, and closes the
@@ -135,6 +157,7 @@ func (n *Node) enter(v *builtVIP) {
 		}
 	}
 	n.watchClashes(v)
+	n.watchSplits(v)
 	e := n.entries[v.conf.Name]
 	if e != nil && e.conf.Type != v.conf.Type {
 		n.retire(e) // its connections speak something else
@@ -144,12 +167,13 @@ func (n *Node) enter(v *builtVIP) {
 		e = newEntry()
 		n.entries[v.conf.Name] = e
 	}
-	if v.tls != nil {
-		n.tickets.Apply(v.tls)
-	}
 	e.conf = *v.conf
-	e.tls.Store(v.tls)
+	if v.tls != nil {
+		countHandshakes(v.tls, &v.route.Counters.Handshakes)
+		e.tls.Store(n.tickets.Sessions(v.tls))
+	}
 	e.current.Store(v.route)
+	e.relayed.Store(v.relay())
 	n.shut(e)
 	if e.listener != nil {
 		e.listener.SetProxyFrom(v.conf.AcceptProxyFrom)
@@ -166,6 +190,9 @@ func (n *Node) retire(e *entry) {
 	last := *e.current.Load()
 	last.Retired = true
 	e.current.Store(&last)
+	relayed := *e.relayed.Load()
+	relayed.VIP = &last
+	e.relayed.Store(&relayed)
 }
 
 // shut closes the listeners of e that its configuration does not name.
@@ -179,4 +206,6 @@ func (n *Node) shut(e *entry) {
 }
 
 // config returns the TLS configuration in force, for GetConfigForClient.
-func (e *entry) config(*tls.ClientHelloInfo) (*tls.Config, error) { return e.tls.Load(), nil }
+func (e *entry) config(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	return e.tls.Load().Config(hello)
+}

@@ -17,6 +17,16 @@ const resolveEvery = 30 * time.Second
 // resolveTimeout bounds one look-up.
 const resolveTimeout = 5 * time.Second
 
+// portOf returns the port of a target.
+func portOf(target string) (uint16, error) {
+	_, port, err := net.SplitHostPort(target)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return uint16(n), err
+}
+
 // resolve sets the address of e. A name that cannot be found leaves the address
 // that was found before.
 func resolve(ctx context.Context, e *balance.Endpoint) error {

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"sync"
-	"time"
 )
 
 // resolveAll looks up the servers of snap, all at once. One that cannot be
@@ -11,6 +10,9 @@ import (
 func (n *Node) resolveAll(ctx context.Context, snap *snapshot) {
 	var wg sync.WaitGroup
 	for _, e := range snap.endpoints {
+		if e.Learned {
+			continue
+		}
 		wg.Go(func() {
 			if err := resolve(ctx, e); err != nil {
 				n.log.Warn().Err(err).Msg("the address of a server cannot be found")
@@ -22,14 +24,5 @@ func (n *Node) resolveAll(ctx context.Context, snap *snapshot) {
 
 // keepResolving looks the servers up again until the node stops.
 func (n *Node) keepResolving() {
-	tick := time.NewTicker(resolveEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-n.background.Done():
-			return
-		case <-tick.C:
-			n.resolveAll(n.background, n.snap.Load())
-		}
-	}
+	n.every(resolveEvery, func() { n.resolveAll(n.background, n.snap.Load()) })
 }

@@ -11,10 +11,10 @@ import (
 	"casbah/engine"
 	"casbah/engine/datagram"
 	"casbah/profiles"
-	"casbah/protocols/bridge"
 	"casbah/protocols/http1"
 	"casbah/protocols/relay"
 	"casbah/route"
+	"casbah/tlsterm"
 )
 
 // entry is where the connections of one VIP enter: what is in force for them,
@@ -22,7 +22,8 @@ import (
 type entry struct {
 	conf     profiles.VIP
 	current  route.Current
-	tls      atomic.Pointer[tls.Config]
+	relayed  relay.Current // the same, where octets or datagrams are passed on
+	tls      atomic.Pointer[tlsterm.Sessions]
 	listener *engine.Listener           // nil before the first socket is served
 	flows    *datagram.Listener         // the same of a udp VIP
 	sockets  map[netip.AddrPort]*socket // by the address as configured
@@ -148,17 +149,17 @@ func (e *entry) newListener() *engine.Listener {
 		OnClose: func() { counters.Conns.Add(-1) },
 	}
 	switch e.conf.Type {
-	case "tcp", "tls":
-		ln.New = func(c engine.Conn) engine.Core { return relay.New(&e.current, c) }
-		if e.conf.Type == "tls" {
+	case "tcp", "tls", "ssl_bridge":
+		ln.New = func(c engine.Conn) engine.Core { return relay.New(&e.relayed, c) }
+		switch e.conf.Type {
+		case "tls":
 			ln.TLS = e.outer()
+		case "tcp": // a reload may offer it
+			ln.StartTLS = e.outer()
 		}
 		return ln
 	case "udp":
-		e.flows = datagram.NewListener(ln, func(c engine.Conn) engine.Flow { return relay.NewFlow(&e.current, c) })
-		return ln
-	case "ssl_bridge":
-		ln.New = func(c engine.Conn) engine.Core { return bridge.New(&e.current, c) }
+		e.flows = datagram.NewListener(ln, func(c engine.Conn) engine.Flow { return relay.NewFlow(&e.relayed, c) })
 		return ln
 	}
 	ln.New = func(c engine.Conn) engine.Core { return http1.New(&e.current, c) }

@@ -2,10 +2,10 @@ package node
 
 import (
 	"cmp"
-	"fmt"
 	"net"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,8 +28,9 @@ type Status struct {
 	Table                TableStatus
 	Shared               []SharedStatus // addresses that carry many clients, those with most first
 	SharedDisplaced      uint64         // see persistence.Crowds
-	Events               []Event        // newest first
-	Connections          int            // client connections open now, and flows
+	Protection           Protection
+	Events               []Event // newest first
+	Connections          int     // client connections open now, and flows
 	ConnectionLimit      int
 	Panics               uint64 // connections ended by a fault of casbah's own
 	Leaving              []Leaving
@@ -39,7 +40,8 @@ type Status struct {
 // EngineStatus is what drives the connections.
 type EngineStatus struct {
 	Driver     string
-	Loops      []int // client connections open on each event loop; none with the driver "net"
+	Loops      []int           // client connections open on each event loop; none with the driver "net"
+	Lags       []time.Duration // how long each of them let the last measurement wait
 	Goroutines int
 }
 
@@ -51,6 +53,8 @@ type VIPStatus struct {
 	Persistence      []PersistenceStatus // of each profile
 	Cookieless       uint64              // client connections that do not bring the cookie they were given
 
+	RPC *RPCStatus // nil: the VIP has no RPC over HTTP
+
 	ClashesSet, ClashesBrought uint64 // see route.Clashes
 	Up                         bool   // a profile has a service that takes traffic
 	Conns                      int64
@@ -60,9 +64,16 @@ type VIPStatus struct {
 	Refused                    map[string]uint64 // by cause
 	Ends                       map[string]uint64 // by the way in which requests ended
 	Pins, Unlogged             uint64
-	Dropped                    uint64 // datagrams of flows that could not be passed on
-	Evictions                  uint64 // live bindings that made room for the VIP's, where the table was full
-	Refusals                   uint64 // the VIP's bindings that found no room
+	Mapper                     *MapperStatus // of a VIP of the endpoint mapper; nil: it is none
+	Dropped                    uint64        // datagrams of flows that could not be passed on
+	Injections                 uint64        // see route.Counters
+	Evictions                  uint64        // live bindings that made room for the VIP's, where the table was full
+	Refusals                   uint64        // the VIP's bindings that found no room
+
+	Traffic    []TrafficStatus // of requests without a profile, then of each profile
+	Handshakes []HandshakeStatus
+
+	Certificates []CertificateStatus // that it shows; none where it ends no TLS
 }
 
 // PoolStatus is one pool.
@@ -81,6 +92,7 @@ type ServerStatus struct {
 	Requests      uint64
 	Bindings      int
 	Services      []ServiceStatus
+	Learned       []LearnedStatus // its dynamic ports
 }
 
 // ServiceStatus is one profile on one server.
@@ -90,6 +102,7 @@ type ServiceStatus struct {
 	Probe              string // what is asked
 	ProbeError         string // of the last probe; empty: the right answer
 	ProbeTime          time.Duration
+	Probes             health.Tally
 	Active             int64
 	Requests, Failures uint64
 	Latency            time.Duration // moving average of the time to the first response octet
@@ -114,11 +127,12 @@ func (n *Node) Status() Status {
 		Version: n.version, Started: n.started, Now: now,
 		Ready: n.Ready(), Stopping: n.stopping.Load(),
 		ConfigPath:  n.config.Path,
+		Protection:  n.adviser.latest(),
 		Events:      n.events.newest(),
 		Connections: n.engine.Open() + n.flows.Open(), ConnectionLimit: n.config.Limits.Connections,
 		Panics:  n.panics.Load(),
 		Leaving: n.leaving.open(),
-		Engine:  EngineStatus{Driver: n.config.Engine, Loops: n.engine.Loops(), Goroutines: runtime.NumGoroutine()},
+		Engine:  EngineStatus{Driver: n.config.Engine, Loops: n.engine.Loops(), Lags: n.lags(), Goroutines: runtime.NumGoroutine()},
 	}
 	if err := n.mistake.Load(); err != nil {
 		s.ReloadError = (*err).Error()
@@ -152,11 +166,15 @@ func (n *Node) vipStatus(snap *snapshot, v *builtVIP) VIPStatus {
 	s := VIPStatus{
 		Name: v.conf.Name, Type: v.conf.Type, Pool: v.conf.Pool, Profiles: v.conf.Profiles,
 		Up:    vipUp(v.route),
-		Conns: c.Conns.Load(), Accepted: c.Accepted.Load(), Requests: c.Requests.Load(),
-		In: c.In.Load(), Out: c.Out.Load(), Pins: c.Pins.Load(), Unlogged: c.Unlogged.Load(), Dropped: c.Dropped.Load(),
+		Conns: c.Conns.Load(), Accepted: c.Accepted.Load(),
+		In: c.In.Load(), Out: c.Out.Load(), Pins: c.Pins.Load(), Unlogged: c.Unlogged.Load(), Dropped: c.Dropped.Load(), Injections: c.Injections.Load(),
 		Cookieless: c.Cookieless.Load(), ClashesSet: c.Clashes.Set.Load(), ClashesBrought: c.Clashes.Brought.Load(),
 		Evictions: c.Table.Evictions.Load(), Refusals: c.Table.Refusals.Load(),
 		Status: make(map[string]uint64), Refused: make(map[string]uint64), Ends: make(map[string]uint64),
+		Traffic: trafficStatus(c), Handshakes: handshakeStatus(&c.Handshakes),
+	}
+	if servesRPC(v.route) {
+		s.RPC = rpcStatus(&c.RPC)
 	}
 	for _, addr := range n.Addrs(v.conf.Name) {
 		s.Listen = append(s.Listen, addr.String())
@@ -164,12 +182,16 @@ func (n *Node) vipStatus(snap *snapshot, v *builtVIP) VIPStatus {
 	for _, p := range v.route.Profiles {
 		s.Persistence = append(s.Persistence, persistenceStatus(snap.config, v, p))
 	}
-	for i := range c.Status {
-		word := "none"
-		if i > 0 {
-			word = fmt.Sprintf("%dxx", i)
+	s.Mapper = mapperStatus(v)
+	if v.certs != nil {
+		s.Certificates = v.certs.Pairs(time.Now())
+	}
+	for i := range s.Traffic {
+		t := &s.Traffic[i]
+		s.Requests += t.Requests
+		for word, n := range t.Status {
+			s.Status[word] += n
 		}
-		s.Status[word] = c.Status[i].Load()
 	}
 	for i := range c.Refused {
 		s.Refused[route.Cause(i).String()] = c.Refused[i].Load()
@@ -198,6 +220,7 @@ func (n *Node) poolStatus(snap *snapshot, conf *profiles.Pool, bindings map[bala
 				server.Services = append(server.Services, serviceStatus(p, snap.monitors[p.key]))
 			}
 		}
+		server.Learned = learnedStatus(snap.mappings[mappingKey{conf.Name, name}])
 		s.Servers = append(s.Servers, server)
 	}
 	return s
@@ -216,6 +239,9 @@ func addressOf(snap *snapshot, pool string, s *profiles.Server) string {
 			for i := range p.Candidates {
 				c := &p.Candidates[i]
 				host, port, err := net.SplitHostPort(c.Endpoint.Target)
+				if at, ok := c.Endpoint.Addr(); ok && c.Endpoint.Learned {
+					port = strconv.Itoa(int(at.Port()))
+				}
 				if c.Endpoint.Name != s.Name || err != nil || slices.Contains(ports, port) {
 					continue
 				}
@@ -250,6 +276,7 @@ func serviceStatus(p *plan, monitor *health.Monitor) ServiceStatus {
 		Active: p.service.Active.Load(), Requests: p.service.Requests.Load(), Failures: p.service.Failures.Load(),
 		Latency: p.service.Latency(),
 	}
+	s.Probes = monitor.Tally()
 	if r, ok := monitor.LastResult(); ok {
 		s.LastProbe, s.ProbeTime = r.At, r.Took
 		if r.Err != nil {

@@ -82,6 +82,7 @@ func (c *Chain) Walk(now int64, r *Request, s Standings, w *Walk) {
 		k.step = i
 		k.read(&c.steps[i])
 	}
+	w.anybody = r.Head != nil && servesAnybody(r.Head.Path)
 	c.crowd(w, r)
 	c.judge(w)
 }
@@ -96,7 +97,7 @@ func (c *Chain) Bind(now int64, w *Walk, id balance.ServerID) {
 	w.served = id
 	for i := range w.Readings[:w.N] {
 		rd := &w.Readings[i]
-		if rd.Key.IsZero() || rd.own != notOwn || rd.Use == Shared || rd.Server == 0 && !c.steps[rd.Step].bindsOnRequest() {
+		if rd.Key.IsZero() || rd.own != notOwn || rd.Use == Shared || rd.Server == 0 && !c.bindsOnRequest(w, rd) {
 			continue
 		}
 		c.claim(sec, w, rd, rd.Confirmed || !c.steps[rd.Step].identity)
@@ -107,7 +108,11 @@ func (c *Chain) Bind(now int64, w *Walk, id balance.ServerID) {
 // claim binds the key of rd to the server that serves the request, if no live
 // binding is in the way.
 func (c *Chain) claim(sec uint32, w *Walk, rd *Reading, confirmed bool) {
-	o := order{key: rd.Key, word: newWord(w.served, sec, confirmed, c.idle), full: c.full}
+	idle := c.idle
+	if c.isVirtual(rd) {
+		idle = min(idle, newSpan(virtualLife))
+	}
+	o := order{key: rd.Key, word: newWord(w.served, sec, confirmed, idle), full: c.full}
 	switch {
 	case rd.Server != 0 && !c.usable(rd):
 		o.from = rd.Server
@@ -116,6 +121,7 @@ func (c *Chain) claim(sec uint32, w *Walk, rd *Reading, confirmed bool) {
 	}
 	got := c.table.bind(&o)
 	rd.inUse = got.server() == w.served
+	w.outpaced = w.outpaced || got != 0 && !rd.inUse && c.isVirtual(rd)
 	rd.Confirmed = rd.inUse && got.confirmed()
 }
 
@@ -132,11 +138,12 @@ func (c *Chain) Touch(now int64, w *Walk) {
 
 // Learn takes in the head of the final response that id gave, whatever its
 // status: cookies that the server sets are bound to it or, deleted, set free; an
-// answer of success confirms who the client says it is. It appends to lines the
+// answer of success confirms who the client says it is, unless anybody gets it
+// (servesAnybody). It appends to lines the
 // header lines that are to be added to the response.
 func (c *Chain) Learn(now int64, w *Walk, id balance.ServerID, resp *httphead.Response, lines []byte) []byte {
 	w.served = id
-	if resp.Status/100 == 2 {
+	if resp.Status/100 == 2 && !w.anybody {
 		c.confirm(seconds(now), w)
 		if w.noted == 0 {
 			c.note(seconds(now), w)
@@ -160,7 +167,7 @@ func (c *Chain) Learn(now int64, w *Walk, id balance.ServerID, resp *httphead.Re
 func (c *Chain) confirm(sec uint32, w *Walk) {
 	for i := range w.Readings[:w.N] {
 		rd := &w.Readings[i]
-		if s := &c.steps[rd.Step]; s.identity && s.bindsOnRequest() && !rd.Key.IsZero() && !rd.Confirmed {
+		if c.steps[rd.Step].identity && c.bindsOnRequest(w, rd) && !rd.Key.IsZero() && !rd.Confirmed {
 			c.claim(sec, w, rd, true)
 		}
 	}

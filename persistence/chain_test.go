@@ -292,6 +292,24 @@ func TestConfirmation(t *testing.T) {
 	}
 }
 
+// A page that is for anybody confirms nobody, however it is asked for: names that
+// a client has made up stay within the share of the unconfirmed.
+func TestPagesForAnybodyConfirmNobody(t *testing.T) {
+	for path, confirms := range map[string]bool{
+		"/mapi/healthcheck.htm": false, "/MAPI/HealthCheck.HTM": false, "/mapi/%68ealthcheck.htm?MailboxId=x": false,
+		"/mapi/%68%65%61%6C%74%68%63%68%65%63%6b%2e%68%74%6d": false, "/healthcheck.htm": false,
+		"/mapi/": true, "/mapi/emsmdb/?MailboxId=healthcheck.htm": true, "/mapi/healthcheck.htm/x": true, "/xhealthcheck.htm": true,
+	} {
+		s := newSite(t, []Step{{By: Mailbox}})
+		for i := range 20 {
+			s.send(client{header: fmt.Sprintf("X-AnchorMailbox: made-up-%d@example.org", i), path: path}, answer{})
+		}
+		if st := s.chain.table.Stats(s.now); st.Bindings != 20 || (st.Unconfirmed == 0) != confirms {
+			t.Errorf("%s: %d of %d bindings unconfirmed; want that it confirms: %v", path, st.Unconfirmed, st.Bindings, confirms)
+		}
+	}
+}
+
 // A Ping of 59 minutes and a login of which the answer takes long keep their bindings.
 func TestBindingInUseDoesNotExpire(t *testing.T) {
 	s := newSite(t, easSteps, func(c *Config) { c.Timeout = 5 * time.Minute })

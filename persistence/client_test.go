@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/netip"
 	"strings"
@@ -81,6 +82,7 @@ type client struct {
 	addr   string
 	cookie string
 	header string // one more header line
+	path   string // "/owa/" if empty
 }
 
 // answer is what the server gives back.
@@ -117,7 +119,7 @@ func (s *site) send(c client, a answer) *visit {
 
 func (c client) request(tb testing.TB) *Request {
 	tb.Helper()
-	head := "GET /owa/ HTTP/1.1\r\nHost: mail.example.org\r\n"
+	head := "GET " + cmp.Or(c.path, "/owa/") + " HTTP/1.1\r\nHost: mail.example.org\r\n"
 	if c.cookie != "" {
 		head += "Cookie: " + c.cookie + "\r\n"
 	}

@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -32,18 +33,16 @@ func ParseKey(text string) (Key, error) {
 	if err != nil || len(text) != keyDigits {
 		return Key{}, fmt.Errorf("want %d hexadecimal digits, got %q", keyDigits, text)
 	}
-	var k Key
-	for i, o := range octets {
-		if i < keyDigits/4 {
-			k.hi = k.hi<<8 | uint64(o)
-			continue
-		}
-		k.lo = k.lo<<8 | uint64(o)
-	}
+	k := keyFrom(octets)
 	if k.IsZero() {
 		return k, errors.New("want the key of a client; zero is none")
 	}
 	return k, nil
+}
+
+// keyFrom reads a key of 16 octets.
+func keyFrom(octets []byte) Key {
+	return Key{binary.BigEndian.Uint64(octets), binary.BigEndian.Uint64(octets[8:])}
 }
 
 // Label says what the keys of a step look like from outside: all with one mark
@@ -68,6 +67,7 @@ func (c *Chain) Labels() []Label {
 // Selection says which bindings are meant. A zero field means any.
 type Selection struct {
 	Marks       map[uint16]bool // nil: any
+	Prefix      KeyPrefix
 	Server      balance.ServerID
 	Unused      time.Duration // for at least so long
 	Confirmed   bool          // only those
@@ -84,7 +84,7 @@ func (s *Selection) has(sec uint32, k Key, w word) bool {
 	case s.Unused > 0 && time.Duration(w.age(sec))*time.Second < s.Unused:
 		return false
 	}
-	return s.Marks == nil || s.Marks[k.Mark()]
+	return s.Prefix.begins(k) && (s.Marks == nil || s.Marks[k.Mark()])
 }
 
 // Binding is one row of a listing.

@@ -25,6 +25,35 @@ func TestKeyText(t *testing.T) {
 	}
 }
 
+// A key begins with its own digits, whatever their case, and with no others.
+func TestKeyPrefix(t *testing.T) {
+	k := Key{hi: 0xfedcba9876543210, lo: 0x0123456789abcdef}
+	text := k.String()
+	for n := range keyDigits + 2 {
+		p, err := ParseKeyPrefix(strings.ToUpper((text + "00")[:n]))
+		if (err == nil) != (n >= shortestPrefix && n < keyDigits) {
+			t.Errorf("%d digits: %v", n, err)
+		}
+		if err != nil {
+			continue
+		}
+		other := k
+		if n <= 16 {
+			other.hi ^= 1 << (64 - 4*n)
+		} else {
+			other.lo ^= 1 << (128 - 4*n)
+		}
+		if !p.begins(k) || p.begins(other) || !(KeyPrefix{}).begins(other) {
+			t.Errorf("%d digits: %s begins so: %v; %s: %v", n, k, p.begins(k), other, p.begins(other))
+		}
+	}
+	for _, text := range []string{"0123456g", "0x123456", "        "} {
+		if _, err := ParseKeyPrefix(text); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
 // FuzzParseKey: what is taken is what String writes, but for the case of digits.
 func FuzzParseKey(f *testing.F) {
 	f.Add("00000000000000fe0000000000000010")
@@ -53,7 +82,7 @@ func TestLabels(t *testing.T) {
 	if got, want := strings.Join(steps, ", "), "source_ip, cookie A, header Authorization"; got != want {
 		t.Errorf("labels of %s; want %s", got, want)
 	}
-	c := client{"192.0.2.1", "A=1", basic("alice", "x")}
+	c := client{addr: "192.0.2.1", cookie: "A=1", header: basic("alice", "x")}
 	s.send(c, answer{set: []string{"A=1"}})
 	v := s.send(c, answer{})
 	for i := range v.walk.Readings[:v.walk.N] {

@@ -19,6 +19,7 @@ const (
 	SrcDestIP                    // the client's address and the one that it called
 	RPCAssociation               // the client's address and its RPC association
 	SSLID                        // the TLS session that the client resumes, or is given
+	RPCConnection                // the virtual connection of RPC over HTTP, or the Outlook that opens it
 )
 
 // methods says what chain and walker have to know of each method.
@@ -44,6 +45,7 @@ var methods = [...]struct {
 	SrcDestIP:      {name: "src_dest_ip", bound: true, headless: true},
 	RPCAssociation: {name: "rpc_association", identity: true, bound: true, headless: true},
 	SSLID:          {name: "ssl_id", identity: true, bound: true, headless: true},
+	RPCConnection:  {name: "rpc_connection", identity: true, bound: true},
 }
 
 // String returns the method's name in the configuration.

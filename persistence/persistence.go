@@ -23,9 +23,16 @@ type Request struct {
 	// Association is the RPC association that the connection belongs to, as its
 	// server numbers it; 0: none yet.
 	Association uint32
+	// Virtual is the cookie of the virtual connection of RPC over HTTP that the
+	// request opens a channel of, from the first PDU of its body; zero: it is none,
+	// or not known yet.
+	Virtual [16]byte
 	// SessionID is of the TLS session that the client would resume, as it says
 	// itself; empty without.
 	SessionID []byte
+	// SessionSealed says that SessionID is an identity of casbah's own, which came
+	// sealed in a ticket or goes into one: no client can make it up.
+	SessionSealed bool
 	// Subject is of the client's certificate: the principal name or mail address
 	// that it holds, else its distinguished name; nil without a certificate.
 	Subject []byte

@@ -1,6 +1,9 @@
 package persistence
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // readAssociation reads the association that an RPC connection joins: all
 // connections of one belong to the server that began it.
@@ -25,6 +28,15 @@ func (s *step) association(r *Request) Key {
 	binary.BigEndian.PutUint32(id[:], r.Association)
 	h.write(id[:])
 	return s.keyOf(h)
+}
+
+// KnowsAssociations reports whether a step of the chain reads RPC associations:
+// then the chain is to be told of those that servers give.
+func (c *Chain) KnowsAssociations() bool { return c.has(RPCAssociation) }
+
+// has reports whether the chain has a step of that method.
+func (c *Chain) has(by Method) bool {
+	return slices.ContainsFunc(c.steps, func(s step) bool { return s.by == by })
 }
 
 // Associate takes in r.Association, which the server of w gave to the connection

@@ -141,7 +141,7 @@ func (c *Chain) tells(w *Walk, r *Request) bool {
 func (c *Chain) showsWho(w *Walk) bool {
 	for i := range w.Readings[:w.N] {
 		rd := &w.Readings[i]
-		if s := &c.steps[rd.Step]; s.identity && s.bindsOnRequest() && !rd.Key.IsZero() {
+		if c.steps[rd.Step].identity && c.bindsOnRequest(w, rd) && !rd.Key.IsZero() {
 			return true
 		}
 	}
@@ -179,8 +179,10 @@ func (s *step) tellsWho(rd *Reading) (rank int, id uint64) {
 			return 0, 0 // it names a server and nobody
 		}
 		return 3, spread(rd.tag)
-	case rd.Key.IsZero(), s.by == SSLID: // one client has several sessions
+	case rd.Key.IsZero(), s.by == SSLID, s.by == RPCConnection && rd.tag == ofVirtual: // one client has several
 		return 0, 0
+	case s.by == RPCConnection:
+		return 2, rd.Key.lo
 	case s.by != Cookie:
 		return 4, rd.Key.lo
 	case s.origin == FromServer && rd.Server == 0:

@@ -1,13 +1,14 @@
 package persistence
 
-// readSession reads the TLS session that the client would resume. It need not be
-// one: clients of TLS 1.3, and those with tickets, say something random, which is
-// bound to nothing.
+// readSession reads the TLS session that the client would resume. Unless it is
+// sealed it need not be one: clients of TLS 1.3, and those with tickets, say
+// something random, which is bound to nothing.
 func (k *walker) readSession(s *step) {
 	if len(k.request.SessionID) == 0 {
 		k.none(Absent)
 		return
 	}
+	k.walk.sealed = k.request.SessionSealed
 	k.key(s.session(k.request.SessionID))
 }
 
@@ -20,14 +21,7 @@ func (s *step) session(id []byte) Key {
 
 // KnowsSessions reports whether a step of the chain reads TLS sessions: then the
 // chain is to be told of those that servers give.
-func (c *Chain) KnowsSessions() bool {
-	for i := range c.steps {
-		if c.steps[i].by == SSLID {
-			return true
-		}
-	}
-	return false
-}
+func (c *Chain) KnowsSessions() bool { return c.has(SSLID) }
 
 // Session takes in the ID of the TLS session that the server of w has given to the
 // connection, or resumed: it is bound to that server, and w keeps it alive from
@@ -43,7 +37,7 @@ func (c *Chain) Session(now int64, w *Walk, id []byte) {
 		if s.by != SSLID {
 			continue
 		}
-		if key := s.session(id); rd.Key != key || !rd.inUse {
+		if key := s.session(id); rd.Key != key || !rd.inUse || !rd.Confirmed {
 			c.learn(now, w, rd, key, rd.Key != key)
 		}
 	}

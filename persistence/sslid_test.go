@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"casbah/balance"
+	"casbah/internal/httphead"
 )
 
 // sessions is a chain that knows clients by their TLS sessions.
@@ -120,5 +121,56 @@ func TestSessionsDoNotAllocate(t *testing.T) {
 		c.Session(now, &w, given)
 	}); n != 0 {
 		t.Errorf("%v allocations; want 0", n)
+	}
+}
+
+// S38: an identity that casbah has sealed binds on the request, for a minute
+// until a server has said yes to its client, and is not counted behind an
+// address.
+func TestSealedSessionBindsOnTheRequest(t *testing.T) {
+	const now, minute = int64(1e18), int64(60e9)
+	c := sessions(t)
+	ask := func(at int64, n byte, server balance.ServerID, status int) balance.ServerID {
+		var w Walk
+		c.Walk(at, &Request{SessionID: sessionID(n), SessionSealed: true}, allUsable{}, &w)
+		got := w.Server
+		c.Bind(at, &w, server)
+		c.Learn(at, &w, server, &httphead.Response{Status: status}, nil)
+		return got
+	}
+	if got := ask(now, 1, 1, 200); got != 0 {
+		t.Errorf("a new session leads to %d", got)
+	}
+	ask(now, 2, 2, 401)
+	if st := c.table.Stats(now); st.Bindings != 2 || st.Unconfirmed != 1 {
+		t.Errorf("%d bindings, %d unconfirmed; want 2, 1", st.Bindings, st.Unconfirmed)
+	}
+	for _, tt := range []struct {
+		after int64
+		n     byte
+		want  balance.ServerID
+	}{{minute / 2, 1, 1}, {minute / 2, 2, 2}, {3 * minute, 1, 1}, {3 * minute, 2, 0}} {
+		var w Walk
+		c.Walk(now+tt.after, &Request{SessionID: sessionID(tt.n), SessionSealed: true}, allUsable{}, &w)
+		if w.Server != tt.want {
+			t.Errorf("after %d s, session %d leads to %d; want %d", tt.after/1e9, tt.n, w.Server, tt.want)
+		}
+	}
+}
+
+// A relayed connection has no answer of success: that its server has taken it
+// is enough.
+func TestSealedSessionOfARelayIsConfirmed(t *testing.T) {
+	const now = int64(1e18)
+	c := sessions(t)
+	var w Walk
+	c.Walk(now, &Request{SessionID: sessionID(1), SessionSealed: true}, allUsable{}, &w)
+	c.Bind(now, &w, 1)
+	if st := c.table.Stats(now); st.Unconfirmed != 1 {
+		t.Errorf("before: %d unconfirmed; want 1", st.Unconfirmed)
+	}
+	c.Session(now, &w, sessionID(1))
+	if st := c.table.Stats(now); st.Bindings != 1 || st.Unconfirmed != 0 {
+		t.Errorf("after: %d bindings, %d unconfirmed; want 1, 0", st.Bindings, st.Unconfirmed)
 	}
 }

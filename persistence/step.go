@@ -56,7 +56,7 @@ func newStep(cfg *Config, s Step) (step, error) {
 	case Rule:
 		st.rule, err = newRuleStep(s)
 		st.seed.writeField([]byte(s.Expression))
-	case None, Mailbox, DestIP, SSLID:
+	case None, Mailbox, DestIP, SSLID, RPCConnection:
 	}
 	if err != nil {
 		return step{}, fmt.Errorf("%s: %w", m.name, err)
@@ -72,11 +72,18 @@ func (s *step) keyOf(h sip) Key {
 	return k
 }
 
-// bindsOnRequest reports whether a key is bound as soon as a request brings it.
-// What a server makes is not: stickiness starts with its Set-Cookie, or with the
-// TLS session that it gives.
-func (s *step) bindsOnRequest() bool {
-	return methods[s.by].bound && s.by != SSLID && (s.by != Cookie || s.origin != FromServer)
+// bindsOnRequest reports whether the key of rd is bound as soon as a request
+// brings it. What a server makes is not: stickiness starts with its Set-Cookie,
+// or with the TLS session that it gives.
+func (c *Chain) bindsOnRequest(w *Walk, rd *Reading) bool {
+	switch s := &c.steps[rd.Step]; s.by {
+	case SSLID:
+		return w.sealed
+	case Cookie:
+		return s.origin != FromServer
+	default:
+		return methods[s.by].bound
+	}
 }
 
 // walker reads the keys of one request.
@@ -118,6 +125,8 @@ func (k *walker) read(s *step) {
 		k.readAssociation(s)
 	case SSLID:
 		k.readSession(s)
+	case RPCConnection:
+		k.readConnection(s)
 	default:
 		k.none(Empty)
 	}

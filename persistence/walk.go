@@ -17,6 +17,9 @@ type Walk struct {
 
 	Readings [MaxReadings]Reading // in the order of the steps
 
+	outpaced bool  // see Outpaced
+	sealed   bool  // the TLS session is one of casbah's own identities
+	anybody  bool  // an answer of success confirms nobody
 	clash    uint8 // see Chain.Clash: number of the cookie of casbah's own; 0: none
 	clashSet bool
 	issued   uint8 // see Chain.Issued, likewise

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"casbah/internal/pki"
 )
 
 // mostWeight is the largest weight of a server.
@@ -98,22 +100,17 @@ func (k *checker) members(p place, servers []string) {
 // upstream checks TLS towards the servers.
 func (k *checker) upstream(p place, pl *Pool) {
 	t := &pl.TLS
-	k.choose(p.key("min_version"), tlsVersions, t.MinVersion)
+	k.versions(p, spoken{t.Policy, t.MinVersion, t.MaxVersion, t.Ciphers}, "servers")
 	if t.ServerName != "" && !isHostname(t.ServerName) {
 		k.mistake(p.key("server_name"), "a host name", t.ServerName)
 	}
 	if t.CA != "" {
-		if data, ok := k.file(p.key("ca"), t.CA); ok {
-			k.chain(p.key("ca"), t.CA, data)
-		}
+		k.authorities(p.key("ca"), t.CA)
 	}
-	switch {
-	case t.ClientCert != "" && t.ClientKey != "":
-		k.pair(p.key("client_cert"), t.ClientCert, p.key("client_key"), t.ClientKey)
-	case t.ClientCert != "":
-		k.mistake(p.key("client_key"), "the private key of client_cert", nothing)
-	case t.ClientKey != "":
-		k.mistake(p.key("client_cert"), "the certificate of client_key", nothing)
+	k.pins(p, t)
+	if t.ClientCert != "" || t.ClientKey != "" || t.ClientPassphraseFile != "" {
+		k.pair([3]place{p.key("client_cert"), p.key("client_key"), p.key("client_passphrase_file")},
+			pki.Files{Cert: t.ClientCert, Key: t.ClientKey, Passphrase: t.ClientPassphraseFile})
 	}
 	k.verified(p, pl)
 	if !t.Verify {
@@ -121,10 +118,26 @@ func (k *checker) upstream(p place, pl *Pool) {
 	}
 }
 
+// pins checks the certificates that are trusted by themselves.
+func (k *checker) pins(p place, t *PoolTLS) {
+	if len(t.Pin) == 0 {
+		return
+	}
+	for i, text := range t.Pin {
+		if _, ok := parsePin(text); !ok {
+			k.mistake(p.key("pin").value(i), "the SHA-256 of a certificate, 64 hexadecimal digits (openssl x509 -noout -fingerprint -sha256)", text)
+		}
+	}
+	k.leftOut(p.key("ca"), "pin says whom to trust", t.CA)
+	if !t.Verify {
+		k.mistake(p.key("verify"), "this key left out (pin says whom to trust)", t.Verify)
+	}
+}
+
 // verified notes servers that are known by an address alone: their certificates
 // would have to name it, and few do.
 func (k *checker) verified(p place, pl *Pool) {
-	if !pl.TLS.Verify || pl.TLS.ServerName != "" {
+	if !pl.TLS.Verify || pl.TLS.ServerName != "" || len(pl.TLS.Pin) > 0 {
 		return
 	}
 	for i := range k.c.Servers {

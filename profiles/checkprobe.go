@@ -12,6 +12,12 @@ const (
 	probeSMTP = "smtp"
 )
 
+// The kinds of probes that speak RPC.
+const (
+	probeEPM = "epm"
+	probeRPC = "rpc"
+)
+
 // accountKinds are the probes that can log in.
 var accountKinds = []string{probeIMAP, probePOP3}
 
@@ -20,8 +26,8 @@ var accountKinds = []string{probeIMAP, probePOP3}
 func probesFor(protocol string) []string {
 	var all []string
 	for _, kind := range probeKinds.now {
-		mail := kind == probeIMAP || kind == probePOP3 || kind == probeSMTP
-		if mail && protocol != "tcp" || kind == "http" && protocol != "http" {
+		connected := kind == probeIMAP || kind == probePOP3 || kind == probeSMTP || kind == probeEPM || kind == probeRPC
+		if connected && protocol != "tcp" || kind == "http" && protocol != "http" {
 			continue
 		}
 		all = append(all, kind)

@@ -100,13 +100,14 @@ func (k *checker) profile(p place, pr *Profile) {
 		k.methods(p.key("methods"), pr)
 	} else {
 		for _, key := range []string{
-			"paths", "methods", "auth", "extended_protection", "header_timeout", "response_timeout",
+			"paths", "methods", "auth", "extended_protection", "https_redirect", "header_timeout", "response_timeout",
 			"min_body_rate", "reuse", "websocket",
 		} {
 			k.leftOut(p.key(key), "the profile is of protocol "+pr.Protocol, key)
 		}
 		k.ports(p.key("ports"), pr.Ports)
 	}
+	k.interfaces(p.key("interfaces"), pr)
 	for i, a := range pr.Auth {
 		k.choose(p.key("auth").value(i), authSchemes, a)
 	}

@@ -36,7 +36,7 @@ func (k *checker) relay(p place, v *VIP, pool *Pool) {
 	if len(v.Profiles) > 1 {
 		k.mistake(p.key("profiles"), "one profile: nothing that a VIP of type "+v.Type+" looks at tells two apart", len(v.Profiles))
 	}
-	if pool != nil && v.Type == "udp" && pool.UpstreamTLS == "on" {
+	if pool != nil && v.Type == "udp" && pool.UpstreamTLS == "on" { // starttls: see startTLS
 		k.mistake(p.key("pool"), `a pool with upstream_tls = "off", as a VIP of type udp passes on what clients say`,
 			words(strconv.Quote(pool.Name)+` with upstream_tls = "on"`))
 	}
@@ -51,14 +51,11 @@ func (k *checker) relay(p place, v *VIP, pool *Pool) {
 func (k *checker) relayed(p, at place, v *VIP, pool *Pool, pr *Profile) {
 	k.sender(at, v, pool, pr)
 	k.listenPorts(p.key("listen"), v, pool, pr)
-	if kind := pr.Probe.Kind; slices.Contains(probeKinds.later, kind) {
-		k.note(at, "profile %s: its probe %s is %s, a TCP connection is probed instead", pr.Name, kind, notInThis)
-	}
 	if pool == nil {
 		return
 	}
 	port := Port(v, pool, pr)
-	if port == 0 && k.withoutPort(pool) {
+	if port == 0 && !k.c.Learns(v, pr) && k.withoutPort(pool) {
 		k.mistake(profilePlace(pr.Name).key("ports"), fmt.Sprintf("at least one port, or the port of pool %q", pool.Name), nothing)
 	}
 	if pr.Protocol == "udp" && pr.Probe.Kind == "tcp" {
@@ -70,7 +67,7 @@ func (k *checker) relayed(p, at place, v *VIP, pool *Pool, pr *Profile) {
 
 // secureLogin notes servers that are going to refuse logins, and TLS within TLS.
 func (k *checker) secureLogin(at place, v *VIP, pool *Pool, pr *Profile, port int) {
-	if pool.UpstreamTLS == "on" {
+	if pool.UpstreamTLS != "off" {
 		for _, a := range v.Listen {
 			if n := int(a.Port()); v.Type == "tcp" && TLSPort(n) && slices.Contains(pr.Ports, n) {
 				k.note(at, "profile %s: clients begin with TLS on port %d, which casbah would pass on within the TLS of pool %q; a VIP of type tls ends theirs", pr.Name, n, pool.Name)
@@ -83,8 +80,8 @@ func (k *checker) secureLogin(at place, v *VIP, pool *Pool, pr *Profile, port in
 		return
 	}
 	unless := "unless the client begins TLS by itself"
-	if v.Type == terminated {
-		unless = `unless their LoginType is PlainTextLogin, or the pool has upstream_tls = "on"`
+	if v.EndsTLS() {
+		unless = `unless their LoginType is PlainTextLogin, or the pool has upstream_tls = "on" or "starttls"`
 	}
 	k.note(at, "profile %s: the servers are reached in clear on port %d, where Exchange refuses a login (SecureLogin) %s", pr.Name, n, unless)
 }
@@ -95,17 +92,17 @@ var clearPorts = map[string]int{"imap4": 143, "pop3": 110}
 
 // sender refuses smtp where nobody has said that it may be. A server judges by its
 // address who sends mail, and behind a relay all senders have casbah's, which is
-// one of the inside, unless a header tells theirs.
+// one of the inside, unless a header tells theirs or connections come from them.
 func (k *checker) sender(at place, v *VIP, pool *Pool, pr *Profile) {
-	if pr.Name != smtp || v.AcceptSNAT || pool != nil && pool.ProxyProtocol != "off" {
+	if pr.Name != smtp || v.AcceptSNAT || v.Transparent || pool != nil && pool.ProxyProtocol != "off" {
 		return
 	}
-	k.mistake(at, "another profile, as behind a relay every sender of mail looks internal to the servers; or accept_snat = true, where they relay for nobody by address", pr.Name)
+	k.mistake(at, "another profile, as behind a relay every sender of mail looks internal to the servers; or transparent = true; or accept_snat = true, where they relay for nobody by address", pr.Name)
 }
 
 // listenPorts checks that the ports of a VIP mean one port of the servers.
 func (k *checker) listenPorts(p place, v *VIP, pool *Pool, pr *Profile) {
-	if pool == nil || pool.Port != 0 || !k.withoutPort(pool) || translates(v, pool) {
+	if pool == nil || pool.Port != 0 || k.c.Learns(v, pr) || !k.withoutPort(pool) || translates(v, pool) {
 		return
 	}
 	port := Port(v, pool, pr)

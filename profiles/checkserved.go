@@ -29,8 +29,9 @@ func (k *checker) served(p place, v *VIP, pool *Pool) {
 			}
 			paths[path] = name
 		}
+		k.httpsRedirect(at, v, pr)
 		k.extendedProtection(at, v, pr, pool)
-		k.proxyHeader(pr, pool)
+		k.personal(v, pr, pool)
 		k.steps(at, v, pr, pool)
 	}
 }
@@ -59,6 +60,7 @@ func (k *checker) extendedProtection(p place, v *VIP, pr *Profile, pool *Pool) {
 	}
 	const cause = ", because Extended Protection ties the login to its TLS; or profile.%s.extended_protection = \"none\""
 	switch {
+	case v.Type == "http" && pr.HTTPSRedirect: // nobody logs in there
 	case v.Type == "http":
 		k.mistake(p, fmt.Sprintf("an https VIP"+cause, pr.Name), words(strconv.Quote(pr.Name)+" on an http VIP"))
 	case pool.UpstreamTLS == "off":

@@ -66,6 +66,22 @@ func (k *checker) step(p place, pr *Profile, i int) {
 		k.choose(p.key("in"), idPlaces, s.In)
 	case byRule:
 		k.expression(p.key("expression"), s)
+	case byRPCConn:
+		k.rpcConnection(by, pr, i)
+	}
+}
+
+// rpcConnection refuses the step where no request opens a channel, and notes what
+// decides before it: an address may lead the two channels apart.
+func (k *checker) rpcConnection(p place, pr *Profile, i int) {
+	for _, m := range []string{"RPC_IN_DATA", "RPC_OUT_DATA"} {
+		if !slices.Contains(pr.Methods, m) {
+			k.mistake(p, "another step: the profile has no channels of RPC over HTTP, as its methods lack "+m, byRPCConn)
+			return
+		}
+	}
+	if i > 0 && slices.ContainsFunc(pr.Chain[:i], func(s Step) bool { return s.By != byNone }) {
+		k.note(p, "a step before it decides first, and may send the two channels of a connection to different servers")
 	}
 }
 

@@ -5,19 +5,20 @@ import (
 	"crypto/x509"
 	"slices"
 	"time"
+
+	"casbah/internal/pki"
 )
 
-// renewal is how long before its end a certificate is worth a note.
-const renewal = 14 * 24 * time.Hour
-
-// vipTLS checks certificates and TLS settings against the VIP's type. What VIPs
-// of other types need is for the version that has them.
+// vipTLS checks certificates and TLS settings against the VIP's type.
 func (k *checker) vipTLS(p place, v *VIP) {
-	switch v.Type {
-	case "http", "tcp", "udp", bridge:
-		k.leftOut(p.key("certificate"), "the VIP is of type "+v.Type, words("[[vip.certificate]]"))
-		k.leftOut(p.key("tls"), "the VIP is of type "+v.Type, words("[vip.tls]"))
-	case "https", terminated:
+	switch why := "the VIP is of type " + v.Type; {
+	case !v.EndsTLS() && vipTypes.has(v.Type):
+		if v.Type == "tcp" {
+			why += " without starttls"
+		}
+		k.leftOut(p.key("certificate"), why, words("[[vip.certificate]]"))
+		k.leftOut(p.key("tls"), why, words("[vip.tls]"))
+	case v.EndsTLS():
 		if len(v.Certificates) == 0 {
 			k.mistake(p.key("certificate"), "at least one [[vip.certificate]]", nothing)
 		}
@@ -30,32 +31,15 @@ func (k *checker) vipTLS(p place, v *VIP) {
 		if len(leaves) == len(v.Certificates) {
 			k.covered(p.key("hosts"), v.Hosts, leaves)
 		}
-		k.versions(p.key("tls"), &v.TLS)
+		at, t := p.key("tls"), &v.TLS
+		k.versions(at, spoken{t.Policy, t.MinVersion, t.MaxVersion, t.Ciphers}, "clients")
+		k.hsts(at, v)
+		k.clientAuth(at, v)
 	}
 }
 
 func (k *checker) certificate(p place, c *Certificate) *x509.Certificate {
-	cert, key := p.key("cert"), p.key("key")
-	if c.Cert == "" {
-		k.mistake(cert, "a PEM file with a certificate", nothing)
-	}
-	if c.Key == "" {
-		k.mistake(key, "a PEM file with a private key", nothing)
-	}
-	if c.Cert == "" || c.Key == "" {
-		return nil
-	}
-	leaf := k.pair(cert, c.Cert, key, c.Key)
-	switch {
-	case leaf == nil:
-	case k.now.After(leaf.NotAfter):
-		k.note(cert, "expired on %s", leaf.NotAfter.Format(time.DateOnly))
-	case k.now.Before(leaf.NotBefore):
-		k.note(cert, "not valid before %s", leaf.NotBefore.Format(time.DateOnly))
-	case k.now.Add(renewal).After(leaf.NotAfter):
-		k.note(cert, "expires on %s", leaf.NotAfter.Format(time.DateOnly))
-	}
-	return leaf
+	return k.pair([3]place{p.key("cert"), p.key("key"), p.key("passphrase_file")}, pki.Files{Cert: c.Cert, Key: c.Key, Passphrase: c.PassphraseFile})
 }
 
 // covered notes hosts that no certificate names.
@@ -67,27 +51,41 @@ func (k *checker) covered(p place, hosts []string, leaves []*x509.Certificate) {
 	}
 }
 
-func (k *checker) versions(p place, t *VIPTLS) {
-	least, most := p.key("min_version"), p.key("max_version")
-	if !k.choose(least, tlsVersions, t.MinVersion) || !k.choose(most, tlsVersions, t.MaxVersion) {
+// spoken is what a VIP or pool speaks.
+type spoken struct {
+	policy, least, most string
+	ciphers             []string
+}
+
+// versions checks the policy, versions and cipher suites of a VIP or a pool; peers
+// says who is at the other end.
+func (k *checker) versions(p place, t spoken, peers string) {
+	if !k.choose(p.key("policy"), tlsPolicies, t.policy) {
 		return
 	}
-	if t.MinVersion > t.MaxVersion {
+	least, most := p.key("min_version"), p.key("max_version")
+	if !k.choose(least, tlsVersions, t.least) || !k.choose(most, tlsVersions, t.most) {
+		return
+	}
+	if t.least > t.most {
 		at := least
 		if !k.written(at) {
 			at = most
 		}
-		k.mistake(at, "min_version not above max_version", words(t.MinVersion+" and "+t.MaxVersion))
+		k.mistake(at, "min_version not above max_version", words(t.least+" and "+t.most))
 	}
-	if t.MinVersion < "1.2" {
-		k.note(least, "TLS %s is broken; allow it for clients that have nothing newer", t.MinVersion)
+	switch {
+	case t.policy == legacy:
+		k.note(p.key("policy"), "legacy allows TLS 1.0, keys without forward secrecy and 3DES, all of them broken; for %s that have nothing newer", peers)
+	case t.least < "1.2":
+		k.note(least, "TLS %s is broken; allow it for %s that have nothing newer", t.least, peers)
 	}
-	k.ciphers(p.key("ciphers"), t)
+	k.ciphers(p.key("ciphers"), t, peers)
 }
 
-func (k *checker) ciphers(p place, t *VIPTLS) {
+func (k *checker) ciphers(p place, t spoken, peers string) {
 	suites := slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites())
-	for i, name := range t.Ciphers {
+	for i, name := range t.ciphers {
 		at := slices.IndexFunc(suites, func(s *tls.CipherSuite) bool { return s.Name == name })
 		switch {
 		case at < 0:
@@ -95,10 +93,26 @@ func (k *checker) ciphers(p place, t *VIPTLS) {
 		case slices.Equal(suites[at].SupportedVersions, []uint16{tls.VersionTLS13}):
 			k.mistake(p.value(i), "a suite of TLS 1.2 or older (those of TLS 1.3 are fixed)", name)
 		case suites[at].Insecure:
-			k.note(p.value(i), "%s is not safe; allow it for clients that have nothing newer", name)
+			k.note(p.value(i), "%s is not safe; allow it for %s that have nothing newer", name, peers)
 		}
 	}
-	if len(t.Ciphers) > 0 && t.MinVersion == "1.3" {
+	if len(t.ciphers) > 0 && t.least == newest {
 		k.note(p, "has no effect: the suites of TLS 1.3 are fixed")
+	}
+}
+
+// leastHSTS is how short a promise of https is worth making.
+const leastHSTS = time.Minute
+
+// hsts checks what browsers are told.
+func (k *checker) hsts(p place, v *VIP) {
+	if v.Type != "https" {
+		k.leftOut(p.key("hsts"), "the VIP is of type "+v.Type, v.TLS.HSTS)
+		k.leftOut(p.key("hsts_subdomains"), "the VIP is of type "+v.Type, v.TLS.HSTSSubdomains)
+		return
+	}
+	k.lastsOrOff(p.key("hsts"), v.TLS.HSTS, leastHSTS, 10*365*24*time.Hour)
+	if v.TLS.HSTS == 0 {
+		k.leftOut(p.key("hsts_subdomains"), "hsts is not set", v.TLS.HSTSSubdomains)
 	}
 }

@@ -39,8 +39,11 @@ func (k *checker) vip(p place, v *VIP) {
 	k.rootRedirect(p.key("root_redirect"), v.RootRedirect)
 	k.served(p.key("profiles"), v, pool)
 	k.vipTLS(p, v)
+	k.transparent(p.key("transparent"), v, pool)
 	k.relay(p, v, pool)
 	k.bridge(p, v, pool)
+	k.startTLS(p, v, pool)
+	k.mapper(p, v, pool)
 }
 
 // poolOf returns the VIP's pool, or nil.

@@ -87,13 +87,14 @@ func (c *Config) anchor(dir string) {
 	}
 	for i := range c.Pools {
 		t := &c.Pools[i].TLS
-		files = append(files, &t.CA, &t.ClientCert, &t.ClientKey)
+		files = append(files, &t.CA, &t.ClientCert, &t.ClientKey, &t.ClientPassphraseFile)
 	}
 	for i := range c.VIPs {
 		for j := range c.VIPs[i].Certificates {
 			cert := &c.VIPs[i].Certificates[j]
-			files = append(files, &cert.Cert, &cert.Key)
+			files = append(files, &cert.Cert, &cert.Key, &cert.PassphraseFile)
 		}
+		files = append(files, &c.VIPs[i].TLS.ClientCA, &c.VIPs[i].TLS.ClientCRL)
 	}
 	for _, pr := range c.Profiles {
 		files = append(files, &pr.Probe.PasswordFile)

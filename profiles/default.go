@@ -50,10 +50,10 @@ func fresh(t reflect.Type) reflect.Value {
 	case *Pool:
 		*into = Pool{
 			Algorithm: "least_conn", ConnectTimeout: 5 * time.Second, UpstreamTLS: "off", ProxyProtocol: "off",
-			TLS: PoolTLS{Verify: true, MinVersion: "1.2"},
+			TLS: PoolTLS{Verify: true, Policy: intermediate},
 		}
 	case *VIP:
-		*into = VIP{TableFull: "evict_oldest", TLS: VIPTLS{MinVersion: "1.2", MaxVersion: "1.3"}}
+		*into = VIP{TableFull: "evict_oldest", Mapper: mapperPass, TLS: VIPTLS{Policy: intermediate, ClientAuth: "off"}}
 	case *Profile:
 		*into = Profile{
 			ExtendedProtection: "none", HeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute,

@@ -206,6 +206,7 @@ func withExample(key, example string) string {
 	if i := strings.LastIndex(key, "."); i >= 0 {
 		table = key[:i]
 	}
+	starts := key == "vip.starttls" || key == "vip.require_tls"
 	var b strings.Builder
 	for _, tb := range tables {
 		header, lines := tb.header, tb.lines
@@ -222,9 +223,13 @@ func withExample(key, example string) string {
 			lines = append(slices.Clone(lines), `upstream_tls = "on"`)
 		case tb.key == "vip" && (table == "vip.tls" || table == "vip.certificate"):
 			lines = slices.Replace(slices.Clone(lines), 1, 2, `type = "https"`)
+		case tb.key == "vip" && key == "vip.mapper":
+			lines = slices.Replace(slices.Clone(lines), 1, 4, `type = "tcp"`, `listen = ["192.0.2.10:135"]`, `profiles = ["rpc_endpoint_mapper"]`)
+		case tb.key == "vip" && starts:
+			lines = slices.Replace(slices.Clone(lines), 1, 4, `type = "tcp"`, `listen = ["192.0.2.10:143"]`, `profiles = ["imap4"]`, `starttls = true`)
 		case tb.key == "vip" && key == "preset": // owa wants Extended Protection there
 			lines = slices.Replace(slices.Clone(lines), 3, 4, `profiles = ["eas"]`)
-		case tb.key == "vip.certificate" && table == "vip.tls":
+		case tb.key == "vip.certificate" && (table == "vip.tls" || starts):
 			lines = []string{`cert = "mail.pem"`, `key = "mail.key"`}
 		}
 		if tb.key == table {

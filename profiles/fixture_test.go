@@ -31,7 +31,7 @@ func writeFixtures(tb testing.TB, dir string) {
 		"text.pem":     []byte("hello\n"),
 		"admin.token":  []byte("0123456789abcdef0123456789abcdef\n"),
 		"short.token":  []byte("  secret\n"),
-		"large.pem":    make([]byte, mostFile+1),
+		"large.pem":    make([]byte, 1<<20+1),
 		"cookie.words": []byte("correct horse battery staple\n"),
 		"cookie.old":   []byte("wrong horse battery staple\n"),
 		"probe.words":  []byte("Secret 1\r\n"),

@@ -9,16 +9,9 @@ import (
 // have, each with the value that asks for nothing.
 var later = map[reflect.Type]map[string]any{
 	vipType: {
-		"http2":       false,
-		"starttls":    false,
-		"mapper":      nil,
-		"transparent": false,
+		"http2": false,
 	},
 }
-
-// laterSteps names VIP types that a step fits and that have it in a later version
-// only.
-var laterSteps = map[string][]string{bySSLID: {"https"}}
 
 // choice is a key with a closed list of words.
 type choice struct {
@@ -32,11 +25,14 @@ var (
 	engines        = choice{now: []string{"reactor", "net"}}
 	logLevels      = choice{now: []string{"debug", "info", "warn", "error"}}
 	algorithms     = choice{now: []string{"least_conn", "round_robin", "source_hash", "least_time", "random_two"}}
-	upstreamTLS    = choice{now: []string{"off", "on"}, later: []string{"starttls"}}
+	upstreamTLS    = choice{now: []string{"off", "on", startedTLS}}
 	vipTypes       = choice{now: []string{"http", "https", "tcp", "tls", "udp", "ssl_bridge"}}
 	proxyProtocols = choice{now: []string{"off", "v1", "v2"}}
+	mapperModes    = choice{now: []string{mapperPass, mapperRewrite}}
 	tableFull      = choice{now: []string{"evict_oldest", "refuse"}}
 	tlsVersions    = choice{now: []string{"1.0", "1.1", "1.2", "1.3"}}
+	tlsPolicies    = choice{now: []string{modern, intermediate, legacy}}
+	clientAuths    = choice{now: []string{"off", "request", "require"}}
 	protocols      = choice{now: []string{"http", "tcp", "udp"}}
 	authSchemes    = choice{now: []string{"forms", "basic", "ntlm", "negotiate", "bearer", "certificate", "anonymous"}}
 	protections    = choice{now: []string{"none", "allow", "require"}}
@@ -46,15 +42,13 @@ var (
 	cookieFormats  = choice{now: []string{formatCasbah, formatNetscaler}}
 	sameSites      = choice{now: []string{"Strict", "Lax", "None"}}
 	probeKinds     = choice{
-		now:   []string{"http", "tcp", probeIMAP, probePOP3, probeSMTP, "none"},
-		later: []string{"epm", "rpc"},
+		now: []string{"http", "tcp", probeIMAP, probePOP3, probeSMTP, probeEPM, probeRPC, "none"},
 	}
 	methods = choice{
 		now: []string{
 			bySourceIP, byCookie, byInsertCookie, byHeader, byMailbox, bySSLID, byURLServerID, byServerID, byRule,
-			byDestIP, bySrcDestIP, byNone,
+			byDestIP, bySrcDestIP, byRPCConn, byRPCAssoc, byNone,
 		},
-		later: []string{byRPCConn, byRPCAssoc},
 	}
 )
 

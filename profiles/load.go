@@ -67,6 +67,10 @@ func (c *Config) complete(r *report) {
 	for i := range c.VIPs {
 		v := &c.VIPs[i]
 		v.complete(c.Profiles, r.written(vipPlace(i, v).key("root_redirect")))
+		v.TLS.complete()
+	}
+	for i := range c.Pools {
+		c.Pools[i].TLS.complete()
 	}
 	c.anchor(filepath.Dir(c.Path))
 }

@@ -64,13 +64,14 @@ func TestLoadDesignExample(t *testing.T) {
 	}
 	want.Pools = []Pool{{
 		Name: "cas", Servers: []string{"cas1", "cas2"}, Algorithm: "least_conn", SlowStart: time.Minute,
-		ConnectTimeout: 5 * time.Second, UpstreamTLS: "off", ProxyProtocol: "off", TLS: PoolTLS{Verify: true, MinVersion: "1.2"},
+		ConnectTimeout: 5 * time.Second, UpstreamTLS: "off", ProxyProtocol: "off", TLS: PoolTLS{Verify: true, Policy: "intermediate", MinVersion: "1.2", MaxVersion: "1.3"},
 	}}
 	want.VIPs = []VIP{{
 		Name: "mail", Type: "https", Listen: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.10:443")}, Pool: "cas",
 		Profiles:     []string{"owa", "ecp", "eas", "ews", "outlook_anywhere", "oab", "autodiscover", "powershell", "mapi"},
-		RootRedirect: "/owa/", TableFull: "evict_oldest", TLS: VIPTLS{MinVersion: "1.2", MaxVersion: "1.3"},
-		Certificates: []Certificate{{filepath.Join(dir, "mail.pem"), filepath.Join(dir, "mail.key")}},
+		RootRedirect: "/owa/", TableFull: "evict_oldest", Mapper: "pass",
+		TLS:          VIPTLS{Policy: "intermediate", MinVersion: "1.2", MaxVersion: "1.3", ClientAuth: "off"},
+		Certificates: []Certificate{{Cert: filepath.Join(dir, "mail.pem"), Key: filepath.Join(dir, "mail.key")}},
 	}}
 	eas := want.Profiles["eas"]
 	eas.IdleTimeout, eas.ResponseTimeout = 65*time.Minute, 65*time.Minute

@@ -36,5 +36,5 @@ func Port(v *VIP, pl *Pool, p *Profile) int {
 // translates reports whether VIP v ends TLS or begins it, so that its servers are
 // on the port that the pool's upstream_tls asks for.
 func translates(v *VIP, pl *Pool) bool {
-	return v.Type == terminated || v.Type == "tcp" && pl.UpstreamTLS == "on"
+	return v.Type == terminated || v.Type == "tcp" && (pl.UpstreamTLS != "off" || v.StartTLS)
 }

@@ -16,6 +16,9 @@ type Profile struct {
 	Paths []string `toml:"paths"`
 	// Ports are the usual ports of a tcp or udp profile.
 	Ports []int `toml:"ports"`
+	// Interfaces are those of RPC over TCP that the profile serves, or that it asks
+	// the endpoint mapper for; see ParseInterface.
+	Interfaces []string `toml:"interfaces"`
 	// Methods are the HTTP methods served; others are answered with 405.
 	Methods []string `toml:"methods"`
 	// Auth tells how clients of the protocol log in: forms, basic, ntlm,
@@ -24,6 +27,9 @@ type Profile struct {
 	// ExtendedProtection is what the servers ask of Windows authentication:
 	// none, allow or require. With require, TLS must not end at casbah.
 	ExtendedProtection string `toml:"extended_protection"`
+	// HTTPSRedirect has http VIPs send the profile's clients to https, and serve
+	// none of them.
+	HTTPSRedirect bool `toml:"https_redirect"`
 	// Group is the persistence group: profiles of one group, on one pool, keep
 	// a client on one server. Empty: none.
 	Group string `toml:"group"`
@@ -111,8 +117,7 @@ type Step struct {
 
 // Probe is the question that tells whether a service is up.
 type Probe struct {
-	// Kind is http, tcp, imap, pop3, smtp or none; shipped TCP profiles also have
-	// epm and rpc.
+	// Kind is http, tcp, imap, pop3, smtp, epm, rpc or none.
 	Kind string `toml:"kind"`
 	// Method, Path and Host are of an http probe's request. An empty Host is
 	// the first of the VIP's hosts, or else the server's address.

@@ -56,7 +56,8 @@ type Pool struct {
 	SlowStart time.Duration `toml:"slow_start"`
 	// ConnectTimeout bounds TCP and TLS towards a server together.
 	ConnectTimeout time.Duration `toml:"connect_timeout"`
-	// UpstreamTLS is off (TLS ends at casbah) or on (re-encrypted, see TLS).
+	// UpstreamTLS is off (TLS ends at casbah), on (re-encrypted, see TLS), or
+	// starttls (likewise, once the servers are asked for it in the words of mail).
 	UpstreamTLS string `toml:"upstream_tls"`
 	// ProxyProtocol has connections to the servers begin with a PROXY protocol
 	// header that names the client: off, v1 or v2.
@@ -72,24 +73,6 @@ type Pool struct {
 // MaxServers is how many servers a pool may have.
 const MaxServers = 64
 
-// PoolTLS is TLS towards the servers of a pool.
-type PoolTLS struct {
-	// Verify says whether the servers' certificates are checked.
-	Verify bool `toml:"verify"`
-	// CA is a file of certificates that may have issued the servers'; empty:
-	// those that the system trusts.
-	CA string `toml:"ca"`
-	// ServerName is the name asked for and verified; empty: that of the
-	// server's address.
-	ServerName string `toml:"server_name"`
-	// MinVersion is the oldest TLS version accepted: 1.0, 1.1, 1.2 or 1.3.
-	MinVersion string `toml:"min_version"`
-	// ClientCert and ClientKey are the files of the certificate that casbah
-	// shows to the servers; empty: none.
-	ClientCert string `toml:"client_cert"`
-	ClientKey  string `toml:"client_key"`
-}
-
 // VIP is a virtual service.
 type VIP struct {
 	// Name is what status, logs and metrics call the VIP.
@@ -103,6 +86,9 @@ type VIP struct {
 	Profiles []string `toml:"profiles"`
 	// Pool is the pool behind the VIP, by name.
 	Pool string `toml:"pool"`
+	// Transparent has connections to the servers come from the address of the
+	// client, which needs a right of the system, and servers that answer by casbah.
+	Transparent bool `toml:"transparent"`
 	// AcceptProxyFrom are the senders that must begin with a PROXY protocol
 	// header; from others it is refused.
 	AcceptProxyFrom []netip.Prefix `toml:"accept_proxy_from"`
@@ -122,28 +108,19 @@ type VIP struct {
 	// AcceptSNAT says that the servers may take every sender of mail for one of
 	// the inside: behind a relay all have its address.
 	AcceptSNAT bool `toml:"accept_snat"`
+	// StartTLS says that casbah ends the TLS that clients of mail ask for within
+	// their protocol, on a VIP of type tcp: it is offered to them whatever the
+	// servers offer.
+	StartTLS bool `toml:"starttls"`
+	// RequireTLS has clients that have not asked for it yet do nothing else.
+	RequireTLS bool `toml:"require_tls"`
+	// Mapper says what becomes of the answers of the servers' endpoint mappers: pass
+	// leaves them, for servers with static ports, and rewrite puts in the ports of
+	// the VIPs that casbah has for the interfaces, for servers with dynamic ones.
+	Mapper string `toml:"mapper"`
 	// Group is the persistence group that the VIP shares bindings in with other
 	// VIPs of the same group and pool; empty: none.
 	Group        string        `toml:"group"`
 	Certificates []Certificate `toml:"certificate"`
 	TLS          VIPTLS        `toml:"tls"`
-}
-
-// Certificate is one certificate of a VIP, chosen by the names that it holds.
-// The first of a VIP is shown to clients that ask for another name, or none.
-type Certificate struct {
-	// Cert is a PEM file: the certificate, then those that issued it.
-	Cert string `toml:"cert"`
-	// Key is a PEM file with its private key; it may be the same file.
-	Key string `toml:"key"`
-}
-
-// VIPTLS is TLS towards the clients of an https or tls VIP.
-type VIPTLS struct {
-	// MinVersion and MaxVersion bound the TLS version: 1.0, 1.1, 1.2 or 1.3.
-	MinVersion string `toml:"min_version"`
-	MaxVersion string `toml:"max_version"`
-	// Ciphers are the suites allowed up to TLS 1.2, by their IANA names; empty:
-	// those that are safe.
-	Ciphers []string `toml:"ciphers"`
 }

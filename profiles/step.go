@@ -35,7 +35,7 @@ var fits = map[string][]string{
 	byInsertCookie: httpTypes,
 	byHeader:       httpTypes,
 	byMailbox:      httpTypes,
-	bySSLID:        {"https", "ssl_bridge"},
+	bySSLID:        {"https", "tls", "ssl_bridge"},
 	byURLServerID:  httpTypes,
 	byServerID:     httpTypes,
 	byRule:         httpTypes,
@@ -68,7 +68,7 @@ func stepsFor(types ...string) []string {
 
 // reads reports whether a VIP of type t can have the step in this version.
 func reads(by, t string) bool {
-	return methods.has(by) && slices.Contains(fits[by], t) && !slices.Contains(laterSteps[by], t)
+	return methods.has(by) && slices.Contains(fits[by], t)
 }
 
 // reads returns what tells apart two steps of one method.

@@ -14,12 +14,12 @@ func TestStepsFitVIPTypes(t *testing.T) {
 		{"insert_cookie", "http https"},                    // S5, S37, S100
 		{"header", "http https"},
 		{"mailbox", "http https"},
-		{"ssl_id", "https ssl_bridge"},  // S38
-		{"url_server_id", "http https"}, // S39
-		{"server_id", "http https"},     // S40
-		{"rule", "http https"},          // S41
-		{"src_dest_ip", "tcp udp"},      // S42
-		{"dest_ip", "tcp udp"},          // S43
+		{"ssl_id", "https tls ssl_bridge"}, // S38
+		{"url_server_id", "http https"},    // S39
+		{"server_id", "http https"},        // S40
+		{"rule", "http https"},             // S41
+		{"src_dest_ip", "tcp udp"},         // S42
+		{"dest_ip", "tcp udp"},             // S43
 		{"rpc_connection", "http https"},
 		{"rpc_association", "tcp"},
 		{"none", "http https tcp tls udp ssl_bridge"},

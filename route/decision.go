@@ -169,8 +169,12 @@ func (d *Decision) Commit(now int64) {
 // Bind is the half of Commit that binds. It comes later than Begin where only
 // the server's answer tells that the client is who it says.
 func (d *Decision) Bind(now int64) {
-	if !d.aside {
-		d.Profile.Chain.Bind(now, &d.Walk, d.Endpoint.Server)
+	if d.aside {
+		return
+	}
+	d.Profile.Chain.Bind(now, &d.Walk, d.Endpoint.Server)
+	if t := d.Profile.Traffic; t != nil && d.Walk.Why == persistence.Rebound {
+		t.rebinds[max(d.loss, LostDown)].Add(1)
 	}
 }
 
@@ -205,6 +209,14 @@ func (d *Decision) Answer(now int64, wait time.Duration, resp *httphead.Response
 func (d *Decision) Session(now int64, id []byte) {
 	if !d.aside {
 		d.Profile.Chain.Session(now, &d.Walk, id)
+	}
+}
+
+// Associate takes in the RPC association that the server has put the connection
+// into; see persistence.Chain.Associate.
+func (d *Decision) Associate(now int64, r *Request) {
+	if !d.aside {
+		d.Profile.Chain.Associate(now, &d.Walk, r)
 	}
 }
 

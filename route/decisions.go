@@ -10,12 +10,14 @@ import (
 	"casbah/persistence"
 )
 
-// How many decisions are kept: of those that an operator may ask about, and of
-// the routine ones, of which only a sample is taken.
+// How many decisions are kept: of those that an operator may ask about; of those
+// in which keys disagreed, as they may with every request of a client; and of the
+// routine ones. Of the last two only a sample is taken.
 const (
-	keptNotable  = 512
+	keptNotable  = 384
+	keptDisputed = 128
 	keptRoutine  = 256
-	routineEvery = int64(time.Second / 50)
+	sampleEvery  = int64(time.Second / 50)
 )
 
 // KeptText is how many octets of method and path together are kept of a request.
@@ -25,19 +27,23 @@ const KeptText = 256
 // under a megabyte. Whoever decides never waits: a cell that is being read at
 // that moment is passed over.
 type Decisions struct {
-	notable ring
-	routine ring
-	due     atomic.Int64 // when the next routine decision may be kept
+	notable, disputed, routine ring
 }
 
 // NewDecisions returns an empty memory of decisions.
 func NewDecisions() *Decisions {
-	return &Decisions{notable: ring{cells: make([]cell, keptNotable)}, routine: ring{cells: make([]cell, keptRoutine)}}
+	return &Decisions{
+		notable:  ring{cells: make([]cell, keptNotable)},
+		disputed: ring{cells: make([]cell, keptDisputed), every: sampleEvery},
+		routine:  ring{cells: make([]cell, keptRoutine), every: sampleEvery},
+	}
 }
 
 // ring is the newest of one kind.
 type ring struct {
 	cells []cell
+	every int64         // from one that is kept to the next; 0: all are
+	due   atomic.Int64  // when the next one may be kept
 	next  atomic.Uint64 // how many came before the next one
 }
 
@@ -72,15 +78,26 @@ func (v *VIP) Note(now int64, client netip.AddrPort, r *Request, d *Decision) {
 	if ds == nil || d.Profile.Names == nil {
 		return
 	}
-	to := &ds.notable
-	if d.routine() {
-		due := ds.due.Load()
-		if now < due || !ds.due.CompareAndSwap(due, now+routineEvery) {
+	to := ds.ringOf(d)
+	if to.every > 0 {
+		due := to.due.Load()
+		if now < due || !to.due.CompareAndSwap(due, now+to.every) {
 			return // common case
 		}
-		to = &ds.routine
 	}
 	to.keep(now, client, r, d)
+}
+
+// ringOf returns where the decision belongs.
+func (ds *Decisions) ringOf(d *Decision) *ring {
+	switch {
+	case d.routine():
+		return &ds.routine
+	case d.Outcome == Chosen && !d.aside && (d.Walk.Why == persistence.Conflict || d.Walk.Why == persistence.Strict):
+		return &ds.disputed
+	default:
+		return &ds.notable
+	}
 }
 
 // routine reports whether nobody will ask about the decision: the client is where
@@ -114,14 +131,14 @@ func (g *ring) keep(now int64, client netip.AddrPort, r *Request, d *Decision) {
 // until the next one. Decisions that come meanwhile may be missing.
 func (ds *Decisions) All() iter.Seq[*Kept] {
 	return func(yield func(*Kept) bool) {
-		cursors := [...]cursor{ds.notable.newest(), ds.routine.newest()}
+		cursors := [...]cursor{ds.routine.newest(), ds.notable.newest(), ds.disputed.newest()}
 		for i := range cursors {
 			cursors[i].advance()
 		}
 		for {
 			newest := &cursors[0]
 			for i := range cursors {
-				if c := &cursors[i]; c.ok && (!newest.ok || c.kept.At > newest.kept.At) {
+				if c := &cursors[i]; c.ok && (!newest.ok || c.kept.At >= newest.kept.At) {
 					newest = c
 				}
 			}

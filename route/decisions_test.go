@@ -68,6 +68,27 @@ func TestRoutineDecisionsAreSampled(t *testing.T) {
 	}
 }
 
+// Clients of one address whose users belong elsewhere disagree with each request:
+// of these, too, a bounded sample is kept, which takes no place of others.
+func TestDisputedDecisionsAreSampled(t *testing.T) {
+	s := newSite(t, "round_robin", 2, nil)
+	s.decide(request(t, "192.0.2.1", "a", ""))
+	s.decide(request(t, "192.0.2.2", "b", ""))
+	s.now++
+	r := request(t, "192.0.2.1", "b", "")
+	for range 20_000 { // in 20 seconds
+		s.now += int64(time.Millisecond)
+		s.decide(r)
+	}
+	kept := make(map[string]int)
+	for k := range s.vip.Decisions.All() {
+		kept[k.Why()]++
+	}
+	if kept["fresh"] != 2 || kept["conflict"] != keptDisputed {
+		t.Errorf("decisions kept: %v; want both that were fresh, and %d conflicts", kept, keptDisputed)
+	}
+}
+
 // A decision costs no memory, kept or not; nor does the loop that decides wait
 // for who reads.
 func TestNoteDoesNotAllocate(t *testing.T) {
@@ -77,7 +98,7 @@ func TestNoteDoesNotAllocate(t *testing.T) {
 	for name, r := range map[string]*Request{"routine": request(t, "192.0.2.1", "a", ""), "conflict": request(t, "192.0.2.1", "b", "")} {
 		var d Decision
 		n := testing.AllocsPerRun(1000, func() {
-			s.now += routineEvery
+			s.now += sampleEvery
 			s.profile.Decide(s.now, r, &d)
 			s.vip.Note(s.now, netip.AddrPort{}, r, &d)
 		})

@@ -21,12 +21,17 @@ type Profile struct {
 	Reuse           bool          // reuse = "anonymous": parked upstream connections may serve
 	WebSocket       bool          // Upgrade: websocket is passed on
 
+	// HTTPSPort is set on a plain VIP whose clients are sent to https for this
+	// profile, and the port that they find it at; 0: they are served.
+	HTTPSPort uint16
+
 	Chain      *persistence.Chain
 	Candidates []balance.Candidate // the services of the pool, in its order
 	Algorithm  balance.Algorithm
 	PanicBelow int // percent of services up below which all not in maintenance are used; 0: off
 
-	Names *Names // for explanations; nil: none is made
+	Names   *Names   // for explanations; nil: none is made
+	Traffic *Traffic // what is counted of it; nil: its requests count as without a profile
 
 	// Lead is the profile whose health says whether a server is usable for the
 	// persistence group; nil where the profile leads itself.

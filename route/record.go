@@ -22,12 +22,14 @@ const (
 	EndRefused             // casbah answered by itself: framing, path, method, host
 	EndNoServer            // no server up, or none could be reached
 	EndKill                // casbah stopped
+	EndDrain               // casbah stops, and took leave of the client in the words of the protocol
+	EndProtocol            // the client broke the rules of the protocol
 	ends
 )
 
 // String returns the word of the access record.
 func (e End) String() string {
-	return [...]string{"done", "client", "server", "idle", "timeout", "slow", "refused", "no_server", "kill"}[e]
+	return [...]string{"done", "client", "server", "idle", "timeout", "slow", "refused", "no_server", "kill", "drain", "protocol"}[e]
 }
 
 // Record is what the access log tells of one request, or of one relayed
@@ -56,23 +58,27 @@ type Record struct {
 	ClashSet   bool   // the server made it; else the client brought what casbah did not make
 	Cookieless bool   // casbah gave its cookie again, as the client connection does not bring the one of before
 	Attempts   int    // connections tried
+	Split      bool   // a channel of RPC over HTTP whose other one is on another server
 }
 
 // Counters are the figures of one VIP. They outlive reloads.
 type Counters struct {
 	Conns      atomic.Int64  // client connections open now
 	Accepted   atomic.Uint64 // client connections since start
-	Requests   atomic.Uint64
-	Status     [6]atomic.Uint64 // by the hundreds of the status; 0: no response
 	Ends       [ends]atomic.Uint64
 	In, Out    atomic.Uint64 // octets from and to clients
 	Refused    [causes]atomic.Uint64
 	Pins       atomic.Uint64        // upstream connections that were pinned
 	Unlogged   atomic.Uint64        // access records dropped because the log was too slow
 	Dropped    atomic.Uint64        // datagrams of flows that could not be passed on
+	Injections atomic.Uint64        // clients behind whose STARTTLS octets came in clear, which were discarded
 	Table      persistence.Pressure // what its bindings met where the table had no room
+	Mapper     MapperCounters       // of a VIP of the endpoint mapper that rewrites
 	Clashes    Clashes
 	Cookieless atomic.Uint64 // client connections that do not bring the cookie that casbah gave them
+	traffics   traffics      // requests, by profile
+	Handshakes Handshakes
+	RPC        RPC
 }
 
 // Cause is why casbah refused a connection or answered a request by itself.
@@ -92,11 +98,13 @@ const (
 	CauseHost                     // 421
 	CauseProfile                  // 404
 	CauseMethod                   // 405
+	CausePlain                    // 403, of what https_redirect cannot redirect
 	CauseSlow                     // 408
 	CauseNoServer                 // 503
 	CauseGarbage                  // 502
 	CauseTimeout                  // 504
 	CauseStopping                 // casbah stops
+	CauseProtocol                 // a command that breaks the rules of its protocol
 	causes
 )
 
@@ -107,20 +115,30 @@ const Causes = int(causes)
 func (c Cause) String() string {
 	return [...]string{
 		"connection_limit", "vip_limit", "source_limit", "descriptors", "proxy_header", "tls", "head", "body", "path",
-		"host", "profile", "method", "slow", "no_server", "server_garbage", "server_timeout", "stopping",
+		"host", "profile", "method", "plain", "slow", "no_server", "server_garbage", "server_timeout", "stopping", "protocol",
 	}[c]
 }
 
+// Finished is what Count takes of a request.
+type Finished struct {
+	Profile *Profile      // nil: none was found
+	Status  int           // 0: no response
+	Wait    time.Duration // to the first octet of the response
+	End     End
+	In, Out int64 // octets from and to the client
+}
+
 // Count adds a finished request to the counters.
-func (v *VIP) Count(status int, end End, in, out int64) {
+func (v *VIP) Count(f Finished) {
 	c := v.Counters
-	c.Requests.Add(1)
-	if s := status / 100; s < len(c.Status) {
-		c.Status[s].Add(1)
+	t := &c.traffics.none
+	if f.Profile != nil && f.Profile.Traffic != nil {
+		t = f.Profile.Traffic
 	}
-	c.Ends[end].Add(1)
-	c.In.Add(uint64(in))
-	c.Out.Add(uint64(out))
+	t.count(f.Status, f.Wait)
+	c.Ends[f.End].Add(1)
+	c.In.Add(uint64(f.In))
+	c.Out.Add(uint64(f.Out))
 }
 
 // Tell hands the record of a finished request to the log, and tells of a clash

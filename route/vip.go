@@ -20,12 +20,17 @@ type VIP struct {
 	Retired        bool           // a reload has taken the VIP away: connections close behind their next answer
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For names the client
 
+	SubjectHeader   string   // tells the server the subject of the client's certificate; empty: it is not told
+	Private         []string // headers of that kind, of any VIP, in lower case: what a client sends is dropped
+	StrictTransport string   // a line of every answer, with its end; empty: none
+
 	HeadBytes     int           // longest head, in octets
 	HeaderTimeout time.Duration // from the first octet of a request head to its last
 	IdleTimeout   time.Duration // between requests of one connection
 
 	Counters  *Counters
 	Clashed   func(*Record) // is told of requests with a cookie clash; nil: nobody is. It does not block or keep the record.
+	Split     func(Split)   // is told of virtual connections whose channels are apart; nil: nobody is. It does not block.
 	Decisions *Decisions    // keeps what was decided; nil: nothing does
 	Log       func(*Record) // takes the access record of a request; nil: no log. It does not block or keep the record.
 }

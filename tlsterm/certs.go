@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // errNoCertificate ends the handshakes of a VIP that has no certificate yet.
@@ -20,7 +21,46 @@ var errNoCertificate = errors.New("tlsterm: no certificate is set")
 // Certs holds the certificates of one VIP. Handshakes read it without a lock,
 // and those under way keep the set they began with. The zero value has none.
 type Certs struct {
-	set atomic.Pointer[certSet]
+	set   atomic.Pointer[certSet]
+	pairs []*pair // that set was made of; none after Set alone
+}
+
+// LoadCerts reads the certificates of a VIP from their files.
+func LoadCerts(files []Files) (*Certs, error) {
+	c := new(Certs)
+	for _, f := range files {
+		p, err := loadPair(f)
+		if err != nil {
+			return nil, err
+		}
+		c.pairs = append(c.pairs, p)
+	}
+	c.assemble()
+	return c, nil
+}
+
+// Refresh reads the files again and puts in force what has changed: new handshakes
+// show it, those under way and open connections are not disturbed. A pair that
+// cannot be used, is half-written or not valid at the time now changes nothing. One
+// Refresh runs at a time.
+func (c *Certs) Refresh(now time.Time) []Change {
+	var all []Change
+	for _, p := range c.pairs {
+		all = append(all, p.refresh(now)...)
+	}
+	if len(all) > 0 {
+		c.assemble()
+	}
+	return all
+}
+
+// assemble puts the certificates of the pairs in force.
+func (c *Certs) assemble() {
+	certs := make([]*tls.Certificate, len(c.pairs))
+	for i, p := range c.pairs {
+		certs[i] = p.cert.Load()
+	}
+	c.Set(certs)
 }
 
 // certSet is one set of certificates, ready to be looked up.
@@ -30,8 +70,8 @@ type certSet struct {
 	fallback []*tls.Certificate            // for a name that is not ours, and for none
 }
 
-// Set replaces all certificates, which come from LoadPair and are not changed
-// afterwards. Each serves the names that stand in it; the first is the default.
+// Set replaces all certificates, which have a Leaf and are not changed afterwards.
+// Each serves the names that stand in it; the first is the default.
 func (c *Certs) Set(certs []*tls.Certificate) {
 	s := &certSet{all: slices.Clone(certs), byName: make(map[string][]*tls.Certificate)}
 	for _, cert := range certs {

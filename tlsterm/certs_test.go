@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"casbah/internal/pki/pkitest"
 )
 
 // rsaOnly are cipher suites that need an RSA certificate, as of a client that
@@ -13,12 +15,12 @@ import (
 var rsaOnly = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
 
 func TestCertsByName(t *testing.T) {
-	ca := newAuthority(t, "Test CA")
+	ca := pkitest.NewAuthority(t, "Test CA")
 	day := 24 * time.Hour
-	mail := ca.issue(t, newECDSA(t), day, "mail.example.org", "Autodiscover.example.org")
-	mailRSA := ca.issue(t, newRSA(t), day, "mail.example.org")
-	wild := ca.issue(t, newECDSA(t), day, "*.example.org")
-	legacy := ca.issue(t, newRSA(t), day, "legacy.example.org")
+	mail := ca.Issue(t, pkitest.ECDSA(t), day, "mail.example.org", "Autodiscover.example.org")
+	mailRSA := ca.Issue(t, pkitest.RSA(t), day, "mail.example.org")
+	wild := ca.Issue(t, pkitest.ECDSA(t), day, "*.example.org")
+	legacy := ca.Issue(t, pkitest.RSA(t), day, "legacy.example.org")
 	certs := new(Certs)
 	certs.Set([]*tls.Certificate{mailRSA, mail, wild, legacy}) // the default is the RSA one, with an ECDSA twin
 	tests := []struct {
@@ -57,9 +59,9 @@ func TestCertsByName(t *testing.T) {
 
 // A certificate of an old server may have a common name alone.
 func TestCertsByCommonName(t *testing.T) {
-	ca := newAuthority(t, "Test CA")
-	first := ca.issue(t, newECDSA(t), time.Hour, "mail.example.org")
-	old := ca.issue(t, newECDSA(t), time.Hour, "old.example.org")
+	ca := pkitest.NewAuthority(t, "Test CA")
+	first := ca.Issue(t, pkitest.ECDSA(t), time.Hour, "mail.example.org")
+	old := ca.Issue(t, pkitest.ECDSA(t), time.Hour, "old.example.org")
 	leaf := *old.Leaf
 	leaf.DNSNames = nil
 	old.Leaf = &leaf
@@ -80,24 +82,21 @@ func TestCertsEmpty(t *testing.T) {
 	if _, err := certs.Get(&tls.ClientHelloInfo{}); err == nil {
 		t.Error("Get after Set(nil): no error")
 	}
-	if got := certs.Expiries(); len(got) != 0 {
-		t.Errorf("Expiries() = %v; want none", got)
-	}
 }
 
 // Certificates change under running handshakes; each handshake gets the old or
 // the new one.
 func TestCertsSwapUnderUse(t *testing.T) {
-	ca := newAuthority(t, "Test CA")
-	key := newECDSA(t)
+	ca := pkitest.NewAuthority(t, "Test CA")
+	key := pkitest.ECDSA(t)
 	two := []*tls.Certificate{
-		ca.issue(t, key, time.Hour, "mail.example.org"),
-		ca.issue(t, key, time.Hour, "mail.example.org"),
+		ca.Issue(t, key, time.Hour, "mail.example.org"),
+		ca.Issue(t, key, time.Hour, "mail.example.org"),
 	}
 	certs := new(Certs)
 	certs.Set(two[:1])
 	server := ServerConfig(certs, Policy{})
-	client := &tls.Config{ServerName: "mail.example.org", RootCAs: ca.pool()}
+	client := &tls.Config{ServerName: "mail.example.org", RootCAs: ca.Pool()}
 
 	stop := make(chan struct{})
 	var swaps sync.WaitGroup
@@ -120,18 +119,6 @@ func TestCertsSwapUnderUse(t *testing.T) {
 	certs.Set(two[1:])
 	if got := mustShake(t, server, client).PeerCertificates[0]; !got.Equal(two[1].Leaf) {
 		t.Error("after the last swap the handshake showed another certificate")
-	}
-}
-
-func TestExpiries(t *testing.T) {
-	ca := newAuthority(t, "Test CA")
-	late := ca.issue(t, newECDSA(t), 48*time.Hour, "mail.example.org", "a.example.org")
-	soon := ca.issue(t, newECDSA(t), time.Hour, "imap.example.org")
-	certs := new(Certs)
-	certs.Set([]*tls.Certificate{late, soon})
-	got := certs.Expiries()
-	if len(got) != 2 || got[0].Names[0] != "imap.example.org" || got[1].Names[0] != "a.example.org" || !got[0].NotAfter.Equal(soon.Leaf.NotAfter) {
-		t.Errorf("Expiries() = %v; want imap.example.org first", got)
 	}
 }
 

@@ -14,7 +14,7 @@ type Policy struct {
 
 // ServerConfig returns the configuration of a VIP that terminates TLS for HTTP.
 // Certs may change while it is in use. Session tickets are on, under keys that
-// the config makes by itself; TicketKeys.Apply gives it lasting ones.
+// the config makes by itself; TicketKeys.Sessions gives it lasting ones.
 func ServerConfig(certs *Certs, p Policy) *tls.Config {
 	return &tls.Config{
 		GetCertificate: certs.Get,

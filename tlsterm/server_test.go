@@ -4,18 +4,20 @@ import (
 	"crypto/tls"
 	"testing"
 	"time"
+
+	"casbah/internal/pki/pkitest"
 )
 
 // mailServer returns certificates for mail.example.org and a client that trusts them.
 func mailServer(t *testing.T) (*Certs, *tls.Config) {
 	t.Helper()
-	ca := newAuthority(t, "Test CA")
+	ca := pkitest.NewAuthority(t, "Test CA")
 	certs := new(Certs)
 	certs.Set([]*tls.Certificate{
-		ca.issue(t, newECDSA(t), time.Hour, "mail.example.org"),
-		ca.issue(t, newRSA(t), time.Hour, "mail.example.org"),
+		ca.Issue(t, pkitest.ECDSA(t), time.Hour, "mail.example.org"),
+		ca.Issue(t, pkitest.RSA(t), time.Hour, "mail.example.org"),
 	})
-	return certs, &tls.Config{ServerName: "mail.example.org", RootCAs: ca.pool()}
+	return certs, &tls.Config{ServerName: "mail.example.org", RootCAs: ca.Pool()}
 }
 
 func TestServerVersions(t *testing.T) {
@@ -85,58 +87,6 @@ func TestServerProtocol(t *testing.T) {
 				t.Errorf("protocol %q; want %q", got, tt.want)
 			}
 		})
-	}
-}
-
-func TestResumption(t *testing.T) {
-	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		t.Run(tls.VersionName(version), func(t *testing.T) {
-			certs, client := mailServer(t)
-			client.MinVersion, client.MaxVersion = version, version
-			client.ClientSessionCache = tls.NewLRUClientSessionCache(4)
-			keys := NewTicketKeys()
-			server := func() *tls.Config { // a new one each time, as after a reload
-				c := ServerConfig(certs, Policy{})
-				keys.Apply(c)
-				return c
-			}
-			steps := []struct {
-				name    string
-				rotate  int
-				resumed bool
-			}{
-				{"first", 0, false},
-				{"again", 0, true},
-				{"after-two-rotations", 2, true},
-				{"after-three-more", 3, false},
-				{"again-with-the-new-key", 0, true},
-			}
-			for _, s := range steps {
-				for range s.rotate {
-					keys.Rotate()
-				}
-				if got := mustShake(t, server(), client).DidResume; got != s.resumed {
-					t.Errorf("%s: resumed %v; want %v", s.name, got, s.resumed)
-				}
-			}
-		})
-	}
-}
-
-// Keys change in a config that is in use: what was sealed before still opens.
-func TestTicketKeysApplyUnderUse(t *testing.T) {
-	certs, client := mailServer(t)
-	client.ClientSessionCache = tls.NewLRUClientSessionCache(4)
-	keys := NewTicketKeys()
-	server := ServerConfig(certs, Policy{})
-	keys.Apply(server)
-	mustShake(t, server, client)
-	for n := range 5 {
-		keys.Rotate()
-		keys.Apply(server)
-		if !mustShake(t, server, client).DidResume {
-			t.Errorf("rotation %d: not resumed", n+1)
-		}
 	}
 }
 

@@ -177,7 +177,7 @@ func newBindingsCommand(t *terminal, name, args string) *bindingsCommand {
 	fs.StringVar(&b.profile, "profile", "", "only of the scope of that `profile`")
 	fs.StringVar(&b.server, "server", "", "only to that `server`")
 	fs.StringVar(&b.step, "step", "", "only of that `step`, such as source_ip or \"cookie UserContext\"")
-	fs.StringVar(&b.key, "key", "", "the one with that `key`, as a listing shows it")
+	fs.StringVar(&b.key, "key", "", "the one with that `key`, as a listing shows it, or those that begin with 8 or more of its digits")
 	fs.DurationVar(&b.older, "older", 0, "only those unused for that `time`, such as 10m")
 	fs.BoolVar(&b.confirmed, "confirmed", false, "only those that a server has confirmed")
 	fs.BoolVar(&b.unconfirmed, "unconfirmed", false, "only those that no server has confirmed")

@@ -30,6 +30,9 @@ func runLab(ctx context.Context, t *terminal, args []string) error {
 	fs.StringVar(&front.POP3, "pop3", "127.0.0.1:8110", "`address` of the pop3 VIP")
 	fs.StringVar(&front.IMAP4, "imap", "127.0.0.1:8143", "`address` of the imap4 VIP")
 	fs.StringVar(&front.SMTP, "smtp", "127.0.0.1:8025", "`address` of the smtp VIP")
+	fs.StringVar(&front.EPM, "epm", "127.0.0.1:8135", "`address` of the endpoint mapper's VIP")
+	fs.StringVar(&front.RPC, "rpc", "127.0.0.1:8136", "`address` of the VIP of RPC Client Access")
+	fs.StringVar(&front.AddressBook, "ab", "127.0.0.1:8137", "`address` of the VIP of the address book")
 	fs.StringVar(&front.Admin, "admin", "127.0.0.1:8404", "`address` of the page")
 	fs.StringVar(&front.Control, "control", "127.0.0.1:8405", "`address` where faults are switched")
 	if err := parse(fs, args, 0); err != nil {
@@ -50,7 +53,7 @@ func runLab(ctx context.Context, t *terminal, args []string) error {
 	}
 	ctx, stop := untilHangup(ctx)
 	defer stop()
-	array, err := lab.NewArray(lab.Options{Servers: *servers, Mail: true}) //nolint:contextcheck // it listens at once, until Close
+	array, err := lab.NewArray(lab.Options{Servers: *servers, Mail: true, RPC: true}) //nolint:contextcheck // it listens at once, until Close
 	if err != nil {
 		return err
 	}
@@ -72,7 +75,7 @@ func runLab(ctx context.Context, t *terminal, args []string) error {
 // hintAtFlags tells how to run the lab beside what has its ports.
 func hintAtFlags(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; -https, -http, -pop3, -imap, -smtp, -admin and -control choose other addresses", err)
+		return fmt.Errorf("%w; -https, -http, -pop3, -imap, -smtp, -epm, -rpc, -ab, -admin and -control choose other addresses", err)
 	}
 	return err
 }

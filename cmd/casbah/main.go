@@ -39,7 +39,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"serve", "-c FILE", "run with a configuration file", serve},
-		{"check", "-c FILE", "report every mistake of a configuration file; exit 1 if there is one", check},
+		{"check", "-c FILE [-online]", "report every mistake of a configuration file; exit 1 if there is one", check},
 		{"lab", "[-servers N]", "run in front of a simulated CAS array on loopback", runLab},
 		{"profiles", "[NAME]", "print the profiles that ship", printProfiles},
 		{"status", "[-json]", "what a running casbah is and does", status},

@@ -3,6 +3,8 @@ package datagram
 import (
 	"net"
 	"net/netip"
+
+	"casbah/internal/transparent"
 )
 
 // upstream is the socket of a flow towards its server.
@@ -13,12 +15,21 @@ type upstream struct {
 	in   receiver
 }
 
-// dial opens the socket to a server, and begins to hear what it answers.
+// dial opens the socket to the server of f, and begins to hear what it answers.
 func (e *Engine) dial(f *flow, to netip.AddrPort) (*upstream, error) {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
+	var d net.Dialer
+	if f.to.Transparent {
+		from, err := transparent.From(f.key.client.Addr(), to.Addr())
+		if err != nil {
+			return nil, err
+		}
+		d.LocalAddr, d.Control = net.UDPAddrFromAddrPort(from), transparent.Control
+	}
+	nc, err := d.Dial("udp", to.String())
 	if err != nil {
 		return nil, err
 	}
+	conn, _ := nc.(*net.UDPConn)
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		_ = conn.Close()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pires/go-proxyproto"
 
+	"casbah/balance"
 	"casbah/engine"
 )
 
@@ -18,6 +19,8 @@ func proxies() []behaviour {
 	return []behaviour{
 		{"proxy-out", proxyOut, alone},
 		{"proxy-out-own-connection", proxyOutOwn, alone},
+		{"transparent", comeFromClients, alone},
+		{"transparent-family", otherFamily, alone},
 	}
 }
 
@@ -93,7 +96,23 @@ func proxyOutOwn(t *trial) {
 		_, _ = io.Copy(io.Discard, in)
 	})
 	up.ProxyProtocol = 2
-	s := t.start(engine.Config{}, &engine.Listener{New: func(engine.Conn) engine.Core {
+	s := t.start(engine.Config{}, ownConnections(t, up))
+	for range 3 {
+		nc := Dial(t, s.at)
+		Expect(t, nc, "hello")
+		ExpectEnd(t, nc)
+		if got := Receive(t, sources, "header"); got != addrPort(nc.LocalAddr()) {
+			t.Errorf("the server was told of %v; want %v", got, nc.LocalAddr())
+		}
+		_ = nc.Close()
+		Wait(t, s)
+	}
+}
+
+// ownConnections passes on what a server says first, and asks to park and to reuse
+// connections that must be one client's each.
+func ownConnections(t *trial, up *balance.Endpoint) *engine.Listener {
+	return &engine.Listener{New: func(engine.Conn) engine.Core {
 		return &Toy{
 			OnOpen: func(_ int64, d engine.Driver) { d.Dial(up, true) },
 			OnDialed: func(_ engine.Leg, reused bool, err error, _ engine.Driver) {
@@ -108,15 +127,5 @@ func proxyOutOwn(t *trial) {
 				return len(p)
 			},
 		}
-	}})
-	for range 3 {
-		nc := Dial(t, s.at)
-		Expect(t, nc, "hello")
-		ExpectEnd(t, nc)
-		if got := Receive(t, sources, "header"); got != addrPort(nc.LocalAddr()) {
-			t.Errorf("the server was told of %v; want %v", got, nc.LocalAddr())
-		}
-		_ = nc.Close()
-		Wait(t, s)
-	}
+	}}
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"casbah/internal/tlsbio"
+	"casbah/internal/tlsid"
 )
 
 // cork stands between a tls.Conn and its socket. A tls.Conn writes each record
@@ -13,6 +14,7 @@ import (
 // answers to key updates) leave at once, or with the Write that is going on.
 type cork struct {
 	*socket
+	note tlsid.Note // of the handshake
 
 	mu   sync.Mutex // guards the fields below, and the order of writes
 	held bool       // a Write of the tls.Conn is going on
@@ -22,7 +24,13 @@ type cork struct {
 }
 
 // cork must stand for the whole net.Conn, reads and deadlines as the socket's.
-var _ net.Conn = (*cork)(nil)
+var (
+	_ net.Conn      = (*cork)(nil)
+	_ tlsid.Carrier = (*cork)(nil)
+)
+
+// TLSNote implements tlsid.Carrier.
+func (c *cork) TLSNote() *tlsid.Note { return &c.note }
 
 // Read implements net.Conn for the tls.Conn.
 func (c *cork) Read(p []byte) (int, error) {

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 
 	"casbah/balance"
 	"casbah/engine/bounds"
 	"casbah/internal/proxyhead"
+	"casbah/internal/transparent"
 )
 
 // errUnresolved answers the Dial of an endpoint whose name has no address yet.
@@ -85,7 +87,7 @@ func (c *conn) runDial(ctx context.Context, l *leg) {
 // ahead of TLS.
 func (c *conn) connect(ctx context.Context, to *balance.Endpoint) (*wire, error) {
 	e := c.engine
-	nc, err := e.connectTCP(ctx, to)
+	nc, err := e.connectTCP(ctx, to, c.info.Remote.Addr())
 	if err != nil {
 		return nil, err
 	}
@@ -111,14 +113,21 @@ func (c *conn) connect(ctx context.Context, to *balance.Endpoint) (*wire, error)
 	return w, nil
 }
 
-// connectTCP dials to.
-func (e *Engine) connectTCP(ctx context.Context, to *balance.Endpoint) (net.Conn, error) {
+// connectTCP dials to for a client.
+func (e *Engine) connectTCP(ctx context.Context, to *balance.Endpoint, client netip.Addr) (net.Conn, error) {
 	if e.dialer != nil {
 		return e.dialer(ctx, to)
 	}
 	addr, _ := to.Addr()
-	// The dialer turns TCP_NODELAY and keep-alives on by itself.
-	return new(net.Dialer).DialContext(ctx, "tcp", addr.String())
+	var d net.Dialer // turns TCP_NODELAY and keep-alives on by itself
+	if to.Transparent {
+		from, err := transparent.From(client, addr.Addr())
+		if err != nil {
+			return nil, err
+		}
+		d.LocalAddr, d.Control = net.TCPAddrFromAddrPort(from), transparent.Control
+	}
+	return d.DialContext(ctx, "tcp", addr.String())
 }
 
 // shake runs a handshake, of which the callbacks of TLS may panic.

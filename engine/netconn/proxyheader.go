@@ -70,6 +70,11 @@ func (c *conn) handshake(w *wire, cfg *tls.Config) error {
 		return err
 	}
 	c.info.Secure = true
-	c.info.ServerName = strings.ToLower(w.tls.ConnectionState().ServerName)
+	state := w.tls.ConnectionState()
+	c.info.ServerName = strings.ToLower(state.ServerName)
+	c.info.Session = w.cork.note.ID(state.DidResume)
+	if len(state.PeerCertificates) > 0 {
+		c.info.Shown = state.PeerCertificates[0]
+	}
 	return w.sock.SetDeadline(time.Time{})
 }

@@ -16,6 +16,7 @@ import (
 	"casbah/engine/bounds"
 	"casbah/internal/proxyhead"
 	"casbah/internal/tlsbio"
+	"casbah/internal/transparent"
 )
 
 var (
@@ -38,6 +39,12 @@ func (l *leg) startDial() {
 		return
 	}
 	l.fd = int32(fd)
+	if l.endpoint.Transparent {
+		if err := l.comeFromClient(addr.Addr()); err != nil {
+			l.dialFailed(err)
+			return
+		}
+	}
 	if v := l.endpoint.ProxyProtocol; v != 0 { // ahead of TLS, too
 		l.out = l.loop.buffers.add(nil, l.conn.proxyHeader(v))
 	}
@@ -63,6 +70,22 @@ func (l *leg) startDial() {
 	}
 }
 
+// comeFromClient gives l, which connects to a server, the address of its client.
+func (l *leg) comeFromClient(server netip.Addr) error {
+	client, _ := l.conn.addresses()
+	from, err := transparent.From(client.Addr(), server)
+	if err != nil {
+		return err
+	}
+	if err := transparent.Allow(int(l.fd), server.Is6()); err != nil {
+		return err
+	}
+	if errno := bind(int(l.fd), from); errno != 0 {
+		return os.NewSyscallError("bind", errno)
+	}
+	return nil
+}
+
 // connectTime is how long TCP and TLS towards e may take.
 func connectTime(e *balance.Endpoint) time.Duration {
 	if e.ConnectTimeout > 0 {
@@ -73,13 +96,20 @@ func connectTime(e *balance.Endpoint) time.Duration {
 
 // proxyHeader returns the header that names the client of c, as it came to us.
 func (c *conn) proxyHeader(version int) []byte {
-	var remote, local netip.AddrPort
-	if c.origin != nil {
-		remote, local = c.origin.Remote, c.origin.Local
-	} else if l := c.legs[engine.Client]; l != nil {
-		remote, local = remoteAddr(int(l.fd)), localAddr(int(l.fd))
-	}
+	remote, local := c.addresses()
 	return proxyhead.Append(nil, version, remote, local)
+}
+
+// addresses returns those of the client of c and what it called; not valid where
+// the client has left.
+func (c *conn) addresses() (remote, local netip.AddrPort) {
+	if c.origin != nil {
+		return c.origin.Remote, c.origin.Local
+	}
+	if l := c.legs[engine.Client]; l != nil {
+		return remoteAddr(int(l.fd)), localAddr(int(l.fd))
+	}
+	return remote, local
 }
 
 // connected goes on once TCP is up: with TLS, or the answer to Dial.

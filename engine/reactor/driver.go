@@ -59,7 +59,7 @@ func (c *conn) Dial(e *balance.Endpoint, reuse bool) engine.Leg {
 	id, legs := engine.FreeLeg(c.legs)
 	c.legs = legs
 	c.due = true
-	if reuse && e.ProxyProtocol == 0 { // else it belongs to another client
+	if reuse && !e.Personal() { // else it belongs to another client
 		if l := c.loop.take(e); l != nil {
 			c.adopt(l, id)
 			return id

@@ -48,7 +48,7 @@ func (c *conn) handshake(l *leg) {
 }
 
 // serverName returns the SNI of a finished handshake.
-func serverName(s tls.ConnectionState) string { return strings.ToLower(s.ServerName) }
+func serverName(s *tls.ConnectionState) string { return strings.ToLower(s.ServerName) }
 
 // readProxyHeader takes the PROXY header off the unread octets of l, once it is
 // whole, and goes on to what comes next.

@@ -34,6 +34,7 @@ type loop struct {
 	gen       uint32 // of the descriptor registered last
 	conns     []*conn
 	open      atomic.Int64      // how many; for who asks
+	lag       lag               // likewise
 	acceptors map[int]*acceptor // by descriptor
 	unmute    int64             // when muted ones are listened to again; 0: none is muted
 	refusing  int               // connections that are being told why they are refused

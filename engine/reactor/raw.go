@@ -122,14 +122,20 @@ func bigEndian(port uint16) uint16 {
 }
 
 // connect begins to connect fd; EINPROGRESS is not over yet.
-func connect(fd int, to netip.AddrPort) unix.Errno {
+func connect(fd int, to netip.AddrPort) unix.Errno { return give(unix.SYS_CONNECT, fd, to) }
+
+// bind says which address fd comes from.
+func bind(fd int, from netip.AddrPort) unix.Errno { return give(unix.SYS_BIND, fd, from) }
+
+// give hands an address to a call.
+func give(call uintptr, fd int, at netip.AddrPort) unix.Errno {
 	var errno unix.Errno
-	if a := to.Addr(); a.Is4() {
-		sa := unix.RawSockaddrInet4{Family: unix.AF_INET, Port: bigEndian(to.Port()), Addr: a.As4()}
-		_, _, errno = unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa)), unix.SizeofSockaddrInet4)
+	if a := at.Addr(); a.Is4() {
+		sa := unix.RawSockaddrInet4{Family: unix.AF_INET, Port: bigEndian(at.Port()), Addr: a.As4()}
+		_, _, errno = unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&sa)), unix.SizeofSockaddrInet4)
 	} else {
-		sa := unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: bigEndian(to.Port()), Addr: a.As16()}
-		_, _, errno = unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&sa)), unix.SizeofSockaddrInet6)
+		sa := unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: bigEndian(at.Port()), Addr: a.As16()}
+		_, _, errno = unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&sa)), unix.SizeofSockaddrInet6)
 	}
 	return errno
 }

@@ -103,7 +103,12 @@ func (l *leg) shaken() {
 	case l.endpoint == nil:
 		info := c.greets.info
 		info.Secure = true
-		info.ServerName = serverName(l.tls.bio.State())
+		state := l.tls.bio.State()
+		info.ServerName = serverName(&state)
+		info.Session = l.tls.bio.Session(&state)
+		if len(state.PeerCertificates) > 0 {
+			info.Shown = state.PeerCertificates[0]
+		}
 		c.begin(info)
 	default:
 		l.dial = dialDone

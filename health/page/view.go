@@ -48,9 +48,11 @@ type VIP struct {
 	Unlogged         uint64 // access records dropped
 	Dropped          uint64 // datagrams of flows that could not be passed on
 	Clashes          uint64 // cookies with the name of casbah's own that it did not make
+	Splits           uint64 // connections of RPC over HTTP with channels on different servers
 	Storeless        uint64 // client connections that do not bring the cookie they were given
 	Evictions        uint64 // live bindings that made room for the VIP's
 	Refusals         uint64 // the VIP's bindings that found no room
+	Certificates     []Certificate
 }
 
 // Count is how often the thing of that name happened since start.

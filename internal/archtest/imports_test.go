@@ -24,19 +24,18 @@ var allowed = map[string][]string{
 	"route":              {"persistence", "balance"},
 	"engine":             {"balance"},
 	"engine/bounds":      {},
-	"engine/enginetest":  {"engine", "balance"}, // for the tests of drivers
-	"engine/datagram":    {"engine", "balance"},
-	"engine/netconn":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio"},
-	"engine/reactor":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio"},
+	"engine/enginetest":  {"engine", "balance", "internal/transparent"}, // for the tests of drivers
+	"engine/datagram":    {"engine", "balance", "internal/transparent"},
+	"engine/netconn":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio", "internal/tlsid", "internal/transparent"},
+	"engine/reactor":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio", "internal/transparent"},
 	"protocols/http1":    {"engine", "route", "balance", "protocols/rpchttp", "protocols/ntlm"},
-	"protocols/relay":    {"engine", "route", "balance"},
-	"protocols/bridge":   {"engine", "route", "internal/hello"},
+	"protocols/relay":    {"engine", "route", "balance", "internal/hello", "protocols/msrpc"},
 	"protocols/ntlm":     {},
 	"protocols/imap4":    {"internal/maildialogue"},
 	"protocols/pop3":     {"internal/maildialogue"},
 	"protocols/smtp":     {"internal/maildialogue"},
 	"protocols/msrpc":    {},
-	"tlsterm":            {},
+	"tlsterm":            {"internal/tlsid"},
 	"health":             {"balance", "tlsterm", "protocols/*", "internal/proxyhead"},
 	"health/page":        {},
 	"node":               {"*", "*/*"}, // joins the rest; see forbidden
@@ -48,11 +47,14 @@ var allowed = map[string][]string{
 	"internal/rule":      {},
 	"internal/hello":     {},
 	"internal/proxyhead": {},
-	"internal/tlsbio":    {},
+	"internal/tlsbio":    {"internal/tlsid"},
+	"internal/tlsid":     {},
 	"bench/soak":         {"lab"},
 
+	"internal/transparent":               {},
 	"internal/maildialogue":              {},
 	"internal/maildialogue/dialoguetest": {"internal/maildialogue"}, // for the tests of dialogues
+	"protocols/msrpc/rpctest":            {"protocols/msrpc"},       // for tests
 	"internal/hello/hellotest":           {},                        // makes hellos, for tests
 }
 

@@ -23,7 +23,7 @@ var controlOnly = []string{
 
 // cores are the packages that hold protocol cores and what they follow a protocol
 // with, which do no I/O: they are called with what happened and the time of it, and are tested byte by byte.
-var cores = []string{"protocols/http1", "protocols/relay", "protocols/bridge", "internal/hello", "protocols/imap4", "protocols/pop3", "protocols/smtp", "internal/maildialogue"}
+var cores = []string{"protocols/http1", "protocols/relay", "internal/hello", "protocols/imap4", "protocols/pop3", "protocols/smtp", "internal/maildialogue"}
 
 // outside are the packages through which a core would reach the world.
 var outside = []string{"net", "net/http", "os", "syscall", "crypto/tls", "io/fs", "golang.org/x"}

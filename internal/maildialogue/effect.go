@@ -22,6 +22,7 @@ type Options struct {
 	Secure       bool // the client leg is encrypted
 	Offer        bool // the relay ends TLS of the client leg: it rewrites lists and answers STARTTLS; without, all octets pass as they are
 	ServerSecure bool // the leg to the server is encrypted
+	Require      bool // with Offer: before TLS nothing is let through but what asks for it, for the list of capabilities, or for the end
 }
 
 // Effect is what a relay is to do. One may serve all calls, with Reset between.
@@ -41,21 +42,4 @@ func (e *Effect) Reset() {
 // Stops reports whether e is to be carried out before a dialogue goes on.
 func (e *Effect) Stops() bool {
 	return e.StartTLS || e.HoldClient || e.ResumeClient || e.PassClient != 0 || e.PassServer != 0
-}
-
-// ProtocolError says what a peer did that ends the session. Its text names no
-// octets of the session.
-type ProtocolError struct {
-	Protocol string
-	Server   bool // the server did it, not the client
-	Text     string
-}
-
-// Error returns protocol, side and text.
-func (p *ProtocolError) Error() string {
-	side := ": client: "
-	if p.Server {
-		side = ": server: "
-	}
-	return p.Protocol + side + p.Text
 }

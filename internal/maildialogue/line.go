@@ -40,6 +40,9 @@ func (l *Lines) Next(p []byte, most int) (line []byte, long bool) {
 	return line, len(line) > most
 }
 
+// BareEnd is the mistake of a client whose line is not clean.
+const BareEnd = "CR or LF alone in a command line"
+
 // Clean returns a line without its CRLF. A CR or LF elsewhere is not clean: a
 // server may end the line there, and what follows is a second command to it.
 func Clean(line []byte) (text []byte, ok bool) {

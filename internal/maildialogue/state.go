@@ -37,6 +37,9 @@ func (s *State) Edits() bool { return s.opts.Offer }
 // Plain reports whether TLS is to be offered and passwords are to be refused.
 func (s *State) Plain() bool { return s.opts.Offer && !s.opts.Secure }
 
+// Requires reports whether TLS has to begin before anything else.
+func (s *State) Requires() bool { return s.Plain() && s.opts.Require }
+
 // Secure reports whether the client leg is encrypted.
 func (s *State) Secure() bool { return s.opts.Secure }
 
@@ -112,19 +115,26 @@ func (s *State) Lose(e *Effect) {
 	e.PassClient, e.PassServer = -1, -1
 }
 
+// Goodbye appends a farewell to dst and ends the session, where it may stand.
+func (s *State) Goodbye(dst []byte, farewell string, may bool) (out []byte, ok bool) {
+	if !may {
+		return dst, false
+	}
+	s.Phase = Over
+	return append(dst, farewell...), true
+}
+
 // Fail ends the session by a mistake of a peer. Where nothing is edited the
-// peers settle it among themselves: the octets pass, unread from here on.
-// Farewell is what the client is told before the text; empty: nothing.
-func (s *State) Fail(e *Effect, cause *ProtocolError, farewell string) error {
+// peers settle it among themselves: the octets pass, unread from here on. The
+// client is told the mistake behind the farewell, where that may stand.
+func (s *State) Fail(e *Effect, cause *ProtocolError, farewell string, may bool) error {
 	if !s.Edits() {
 		s.Lose(e)
 		return nil
 	}
 	s.Phase = Over
-	if farewell != "" {
-		e.ToClient = append(e.ToClient, farewell...)
-		e.ToClient = append(e.ToClient, cause.Text...)
-		e.ToClient = append(e.ToClient, "\r\n"...)
+	if may {
+		e.ToClient = append(append(append(e.ToClient, farewell...), cause.Text...), "\r\n"...)
 	}
 	return cause
 }

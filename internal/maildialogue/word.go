@@ -21,6 +21,16 @@ func Is(word []byte, name string) bool {
 	return len(word) == len(name) && HasPrefix(word, name)
 }
 
+// IsAny is Is for any of names.
+func IsAny(word []byte, names ...string) bool {
+	for _, name := range names {
+		if Is(word, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // HasPrefix reports whether word begins with name, which is in upper case, in
 // any case.
 func HasPrefix(word []byte, name string) bool {

@@ -16,6 +16,8 @@ import (
 	"errors"
 	"io"
 	"net"
+
+	"casbah/internal/tlsid"
 )
 
 // Sink takes what a connection has to send: records of the handshake and of
@@ -55,6 +57,7 @@ type Conn struct {
 
 	in    []byte     // fed, and not yet taken by crypto/tls
 	seen  Records    // what crypto/tls has taken
+	note  tlsid.Note // of the session
 	shake *handshake // between the first step and the last
 
 	inErr, outErr error // why nothing more is read, or written
@@ -181,6 +184,11 @@ func (c *Conn) State() tls.ConnectionState {
 	}
 	return c.tls.ConnectionState()
 }
+
+// Session returns the identity of the session of which State says whether it was
+// resumed: zero where the configuration of the server gives none, and for a
+// client without tickets.
+func (c *Conn) Session(s *tls.ConnectionState) tlsid.ID { return c.note.ID(s.DidResume) }
 
 // Close ends the connection, and with it a handshake that is under way, whose
 // coroutine would stay for ever. Nothing more goes to the sink.

@@ -3,12 +3,17 @@ package tlsbio
 import (
 	"net"
 	"time"
+
+	"casbah/internal/tlsid"
 )
 
 // transport is the net.Conn below a tls.Conn: the same Conn, seen from there.
 type transport Conn
 
-var _ net.Conn = (*transport)(nil)
+var (
+	_ net.Conn      = (*transport)(nil)
+	_ tlsid.Carrier = (*transport)(nil)
+)
 
 // Read hands over at most the rest of one record. crypto/tls then never holds
 // the beginning of the next, for which its buffer would double.
@@ -51,6 +56,9 @@ func (t *transport) LocalAddr() net.Addr { return t.local }
 
 // RemoteAddr is what the callbacks of a tls.Config see.
 func (t *transport) RemoteAddr() net.Addr { return t.remote }
+
+// TLSNote implements tlsid.Carrier.
+func (t *transport) TLSNote() *tlsid.Note { return &t.note }
 
 // SetDeadline does nothing, as no call waits. tls.Conn.CloseWrite sets some.
 func (*transport) SetDeadline(time.Time) error { return nil }

@@ -24,7 +24,8 @@ func (c *Conn) fail(status int, cause route.Cause, end route.End) {
 	c.answer(status, end)
 }
 
-// redirect sends the client from "/" to where the VIP begins.
+// redirect sends the client from "/" to where the VIP begins, or from plain HTTP
+// to https.
 func (c *Conn) redirect() { c.answer(302, route.EndRefused) }
 
 // answer ends the exchange with a response of casbah's own.
@@ -58,7 +59,8 @@ func (x *exchange) appendAnswer(out []byte, status int) []byte {
 	out = append(out, "HTTP/1.1 "...)
 	out = strconv.AppendInt(out, int64(status), 10)
 	out = append(append(out, ' '), reason...)
-	out = x.appendHint(append(out, crlf...), status)
+	out = append(append(out, crlf...), x.vip.StrictTransport...)
+	out = x.appendHint(out, status)
 	if x.closes {
 		out = append(out, "Connection: close\r\n"...)
 	}
@@ -85,7 +87,12 @@ func appendTitle(out []byte, status int, reason string) []byte {
 func (x *exchange) appendHint(out []byte, status int) []byte {
 	switch status {
 	case 302:
-		out = append(append(out, "Location: "...), x.vip.RootRedirect...)
+		out = append(out, "Location: "...)
+		if x.profile == nil {
+			out = append(out, x.vip.RootRedirect...)
+		} else {
+			out = x.appendHTTPS(out)
+		}
 	case 405:
 		if len(x.profile.Methods) == 0 {
 			return out
@@ -103,6 +110,24 @@ func (x *exchange) appendHint(out []byte, status int) []byte {
 		return out
 	}
 	return append(out, crlf...)
+}
+
+// appendHTTPS appends the URL of the request with https for its scheme: the host
+// as the client has called it, and path and query as they came.
+func (x *exchange) appendHTTPS(out []byte) []byte {
+	host := x.host()
+	if i := bytes.LastIndexByte(host, ':'); i > bytes.LastIndexByte(host, ']') {
+		host = host[:i]
+	}
+	out = append(append(out, "https://"...), host...)
+	if port := x.profile.HTTPSPort; port != 443 {
+		out = strconv.AppendUint(append(out, ':'), uint64(port), 10)
+	}
+	out = append(out, x.req.Path...)
+	if x.req.Query != nil {
+		out = append(append(out, '?'), x.req.Query...)
+	}
+	return out
 }
 
 // wantsHTML reports whether a browser asks, and not for the head alone.
@@ -124,6 +149,7 @@ var textHTML = []byte("text/html")
 var reasons = map[int]string{
 	302: "Found",
 	400: "Bad Request",
+	403: "HTTPS Required", // the one thing that casbah forbids
 	404: "Not Found",
 	405: "Method Not Allowed",
 	408: "Request Timeout",

@@ -58,12 +58,8 @@ type chunked struct {
 // that the body ends there. After an error the body is lost.
 func (c *chunked) scan(p []byte) (n int, done bool, err error) {
 	for n < len(p) {
-		if c.state == chunkData { // common case: many octets at a time
-			m := min(c.left, uint64(len(p)-n))
-			n += int(m)
-			if c.left -= m; c.left == 0 {
-				c.state = chunkDataCR
-			}
+		if m := c.take(len(p) - n); m > 0 { // common case: many octets at a time
+			n += m
 			continue
 		}
 		if err := c.octet(p[n]); err != nil {
@@ -75,6 +71,18 @@ func (c *chunked) scan(p []byte) (n int, done bool, err error) {
 		}
 	}
 	return n, false, nil
+}
+
+// take takes up to n octets of data and returns how many; 0 where framing goes on.
+func (c *chunked) take(n int) int {
+	if c.state != chunkData {
+		return 0
+	}
+	m := min(c.left, uint64(n))
+	if c.left -= m; c.left == 0 {
+		c.state = chunkDataCR
+	}
+	return int(m)
 }
 
 // octet takes one octet of the framing.

@@ -39,22 +39,24 @@ type Conn struct {
 	armed   int64 // the deadline that the driver knows; 0: none
 	scanned int   // octets of an incomplete head that were looked at
 
-	issued     string // casbah's own cookie that the client was given last; empty: none
-	cookieless bool   // and did not bring
-	secure     bool   // the client speaks TLS
-	unread     bool   // the last Bytes from the client left octets
-	resume     bool   // those octets may be looked at now
-	held       bool   // reading from the client is held
-	full       bool   // the client does not take more for now
-	eof        bool   // the client sends nothing more
-	closing    bool   // no new request: casbah drains, or a pinned connection is gone
-	over       bool   // closed
+	session    [16]byte // of TLS; zero: none
+	subject    string   // of the client's certificate; empty: it has shown none
+	issued     string   // casbah's own cookie that the client was given last; empty: none
+	cookieless bool     // and did not bring
+	secure     bool     // the client speaks TLS
+	unread     bool     // the last Bytes from the client left octets
+	resume     bool     // those octets may be looked at now
+	held       bool     // reading from the client is held
+	full       bool     // the client does not take more for now
+	eof        bool     // the client sends nothing more
+	closing    bool     // no new request: casbah drains, or a pinned connection is gone
+	over       bool     // closed
 }
 
 // New returns the core of a client connection of the VIP that cur points to. It
 // takes the snapshot in force anew for each request.
 func New(cur *route.Current, c engine.Conn) engine.Core {
-	return &Conn{cur: cur, remote: c.Remote, local: c.Local, secure: c.Secure}
+	return &Conn{cur: cur, remote: c.Remote, local: c.Local, secure: c.Secure, session: c.Session, subject: subjectOf(c.Shown)}
 }
 
 // Bytes implements engine.Core.
@@ -81,6 +83,11 @@ func (c *Conn) fromClient(p []byte) (used int) {
 		switch {
 		case c.over, c.closing && c.x == nil:
 			return len(p)
+		case c.x != nil && c.x.channel.waits():
+			c.await(p[used:])
+			if c.x != nil && c.x.channel.waits() {
+				return used
+			}
 		case c.x != nil && c.x.receives():
 			used += c.requestBody(p[used:])
 			if c.x != nil {

@@ -44,6 +44,7 @@ type exchange struct {
 	response flow
 
 	up       *upstream // nil until a server is chosen
+	channel  *channel  // of RPC over HTTP; nil: the request opens none
 	attempts int
 	scanned  int // octets of an incomplete response head that were looked at
 	interim  int // 1xx responses relayed
@@ -85,6 +86,7 @@ func newExchange(vip *route.VIP, began int64) *exchange {
 // release gives x back to the pool. The decision has been released.
 func (x *exchange) release() {
 	x.giveBack()
+	x.leave()
 	*x = exchange{d: x.d}
 	exchanges.Put(x)
 }

@@ -19,6 +19,7 @@ const (
 	forwardedPort
 	forwardedProto
 	frontEndHTTPS
+	strictTransport // Strict-Transport-Security
 	te
 	transferEncoding
 	upgrade
@@ -68,6 +69,8 @@ func classify(name []byte) kind {
 			return match(name, "transfer-encoding", transferEncoding)
 		}
 		return loose(name, "x-forwarded-proto", forwardedProto)
+	case 25:
+		return match(name, "strict-transport-security", strictTransport)
 	}
 	return other
 }

@@ -62,6 +62,8 @@ func (x *exchange) passes(k kind, i int) bool {
 		return x.websocket
 	case te:
 		return httphead.EqualFold(x.req.Fields[i].Value, "trailers")
+	case expect:
+		return !x.continued()
 	case dropped, keepAlive:
 		return false
 	default:
@@ -134,6 +136,10 @@ func (c *Conn) announce(out []byte) []byte {
 	}
 	if c.secure && x.up.endpoint.TLS == nil && (!x.trusted || !x.fronted) {
 		out = append(out, "\r\nFront-End-Https: On"...)
+	}
+	if name := x.vip.SubjectHeader; name != "" && c.subject != "" {
+		out = append(append(append(out, crlf...), name...), ": "...)
+		out = appendSubject(out, c.subject)
 	}
 	return append(out, crlf...)
 }

@@ -224,7 +224,7 @@ func checkForwarded(t *testing.T, s *site, sent []byte) {
 		if n == 0 || err != nil {
 			t.Fatalf("no head: %q: %v", rest, err)
 		}
-		x := new(exchange)
+		x := &exchange{vip: s.vip}
 		if err := x.req.Parse(rest[:n]); err != nil {
 			t.Fatalf("%q: %v", rest[:n], err)
 		}

@@ -139,12 +139,7 @@ func TestShedHeadIsStillRecorded(t *testing.T) {
 // A request that may be sent once more keeps its head for that.
 func TestRetryableHeadIsKept(t *testing.T) {
 	s := newSite(t)
-	single(s, "owa")
-	f := s.open(t)
-	f.fromClient(get)
-	f.reply(ok)
-	f.client().take()
-	f.last().take()
+	f := s.served(t)
 	f.fromClient(get) // on a connection that was used before: it may be dead
 	sent := f.last().take()
 	shed(t, s, f, false)

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"sync"
+	"time"
 
 	"casbah/route"
 )
@@ -13,7 +14,7 @@ var records = sync.Pool{New: func() any { return new(route.Record) }}
 // want it.
 func (c *Conn) record(end route.End) {
 	x := c.x
-	x.vip.Count(x.status, end, x.in, x.out)
+	x.vip.Count(route.Finished{Profile: x.profile, Status: x.status, Wait: time.Duration(x.first - x.began), End: end, In: x.in, Out: x.out})
 	cookieless, clash, set := false, "", false
 	if x.decided {
 		clash, set = x.profile.Chain.Clash(&x.d.Walk)
@@ -40,6 +41,7 @@ func (c *Conn) record(end route.End) {
 		Pinned:     x.pinned || x.up != nil && x.up.pinned(),
 		Attempts:   x.attempts,
 		Cookieless: cookieless,
+		Split:      x.channel != nil && x.channel.split,
 		Clash:      clash,
 		ClashSet:   set,
 	}

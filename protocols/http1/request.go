@@ -72,6 +72,9 @@ func (c *Conn) route() {
 	case 0: // common case
 		x.websocket = x.profile.WebSocket && x.asksWebSocket()
 		x.source(c.remote.Addr(), c.local.Addr(), c.secure)
+		if c.session != [16]byte{} {
+			x.rq.SessionID, x.rq.SessionSealed = c.session[:], true
+		}
 		c.dispatch()
 	case 302:
 		c.redirect()
@@ -95,17 +98,29 @@ func (x *exchange) admit() (status int, cause route.Cause) {
 	x.closes = x.asksClose || x.vip.Retired
 	p, verdict := x.vip.Match(x.req.Host, x.req.Path)
 	x.profile = p
+	reads := string(x.req.Method) == "GET" || string(x.req.Method) == "HEAD"
 	switch {
 	case verdict == route.Misdirected:
 		return 421, route.CauseHost
-	case verdict == route.Root && (string(x.req.Method) == "GET" || string(x.req.Method) == "HEAD"):
+	case verdict == route.Root && reads, verdict == route.Found && p.HTTPSPort != 0 && reads && x.host() != nil:
 		return 302, 0
 	case verdict != route.Found:
 		return 404, route.CauseProfile
+	case p.HTTPSPort != 0: // what it said is said: to have it repeated in TLS would hide that
+		return 403, route.CausePlain
 	case !p.Allows(x.req.Method):
 		return 405, route.CauseMethod
 	}
 	return 0, 0
+}
+
+// host returns the host that the client has called, as it says; nil if it does
+// not.
+func (x *exchange) host() []byte {
+	if x.req.Host != nil {
+		return x.req.Host
+	}
+	return x.req.Authority
 }
 
 // requestBody forwards what p holds of the request's body.
@@ -137,10 +152,11 @@ func (c *Conn) requestBody(p []byte) (used int) {
 		x.up.full = true
 		c.hold(true)
 	}
+	c.sniff(p[:used])
 	switch {
 	case f.done:
 		c.requestDone()
-	case f.left > moveLeast && x.profile.MinBodyRate == 0:
+	case f.left > moveLeast && x.profile.MinBodyRate == 0 && !x.channel.sniffs():
 		// Where a minimum rate holds, casbah must know whether it waits for
 		// the client or for the server, which a Move does not tell.
 		f.moving = true

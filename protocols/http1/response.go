@@ -19,6 +19,7 @@ type reply struct {
 	framing framing
 	hops    hops
 	hopwise bool   // a field of it holds for one hop only
+	strict  bool   // the VIP has a Strict-Transport-Security of its own: that of the server goes
 	offers  bool   // WWW-Authenticate: NTLM, Negotiate or Kerberos
 	added   []byte // lines that persistence adds
 	out     []byte
@@ -31,7 +32,7 @@ func (r *reply) release() {
 	if cap(r.out) > keepBytes {
 		return
 	}
-	r.framing, r.hops, r.hopwise, r.offers = framing{}, hops{}, false, false
+	r.framing, r.hops, r.hopwise, r.offers, r.strict = framing{}, hops{}, false, false, false
 	r.head = httphead.Response{Fields: r.head.Fields[:0]}
 	replies.Put(r)
 }
@@ -121,7 +122,7 @@ func (c *Conn) respond(r *reply, head []byte) bool {
 			x.expect = false
 			x.restartWindow(c.now)
 		}
-		if x.req.Minor > 0 {
+		if x.req.Minor > 0 && (status != 100 || !x.continued()) {
 			c.toClient(head)
 		}
 	}
@@ -171,6 +172,9 @@ func (c *Conn) final(r *reply) {
 	x.closes = x.closes || c.closing || x.response.toEnd ||
 		x.serverShuts && (u.pinned() || !x.request.done)
 	r.added = x.d.Answer(c.now, time.Duration(c.now-x.sent), &r.head, r.added[:0])
+	if x.vip.StrictTransport != "" {
+		r.added, r.strict = append(r.added, x.vip.StrictTransport...), true
+	}
 	c.toClient(r.compose(x.closes, x.req.Minor))
 	if x.response.done {
 		c.responseDone()
@@ -231,10 +235,15 @@ const (
 // fate decides about one line. The words of a Connection field pass if they are
 // true of the client's connection too.
 func (r *reply) fate(f *httphead.Field, closes bool) fate {
-	if !r.hopwise {
+	if !r.hopwise && !r.strict {
 		return linePasses
 	}
 	switch classify(f.Name) {
+	case strictTransport:
+		if r.strict {
+			return lineDropped
+		}
+		return linePasses
 	case connection:
 		switch {
 		case closes && httphead.Token(f.Value, "close"):

@@ -30,6 +30,9 @@ func (x *exchange) inspect() error {
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
 		k := classify(f.Name)
+		if k == other && len(x.vip.Private) > 0 && x.private(f.Name) {
+			k = dropped
+		}
 		x.kinds = append(x.kinds, k)
 		if k == other { // common case
 			continue

@@ -38,7 +38,7 @@ func (c *Conn) deadline() int64 {
 		}
 		return min(at, after(c.idle, vip.IdleTimeout))
 	}
-	at = min(at, x.touched+touchEvery, c.shedTime(), after(x.last, c.patience()))
+	at = min(at, x.touched+touchEvery, c.shedTime(), after(x.last, c.patience()), x.channel.deadline())
 	if c.rated() {
 		at = min(at, x.window+rateWindow)
 	}
@@ -114,6 +114,8 @@ func (c *Conn) expire() {
 		x.shed()
 	}
 	switch {
+	case c.now >= x.channel.deadline():
+		c.awaitedInVain()
 	case c.now >= after(x.last, c.patience()):
 		c.expireExchange()
 	case c.rated() && c.now >= x.window+rateWindow:

@@ -252,10 +252,7 @@ func TestOpenExchangeKeepsItsBinding(t *testing.T) { // S35
 
 func TestWakeIsNotCalledForEachRequest(t *testing.T) {
 	s := newSite(t)
-	single(s, "owa")
-	f := s.open(t)
-	f.fromClient(get)
-	f.reply(ok)
+	f := s.served(t)
 	f.wake = 0
 	for range 10 {
 		f.now += int64(time.Second)

@@ -58,6 +58,7 @@ func (c *Conn) find(l engine.Leg) *upstream {
 func (c *Conn) dispatch() {
 	x := c.x
 	x.last, x.touched = c.now, c.now
+	x.opensChannel()
 	for u := c.pins; u != nil; u = u.next {
 		// By name: the profile of a later snapshot is the same one to the client.
 		if u.profile != x.profile.Name {
@@ -75,13 +76,15 @@ func (c *Conn) dispatch() {
 		c.use(u)
 		return
 	}
-	c.choose()
+	if !c.awaitsFirst() {
+		c.choose()
+	}
 }
 
 // choose decides for a server and sends the request there.
 func (c *Conn) choose() {
 	x := c.x
-	x.profile.Decide(c.now, &x.rq, &x.d)
+	c.decide()
 	x.decided = true
 	x.vip.Note(c.now, c.remote, &x.rq, &x.d)
 	switch {
@@ -152,6 +155,9 @@ func (c *Conn) use(u *upstream) {
 	s.b = c.forward(s.b[:0])
 	u.full = c.d.Send(u.leg, s.b)
 	s.release()
+	if x.channel != nil && x.channel.over {
+		c.join()
+	}
 	c.hold(u.full && !x.request.done)
 }
 

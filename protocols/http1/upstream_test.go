@@ -16,6 +16,19 @@ func single(s *site, profile string) {
 	p.Candidates = p.Candidates[:1]
 }
 
+// served opens a connection for which owa's only server has answered a request:
+// the next one goes the same way, and may meet a dead connection there.
+func (s *site) served(t *testing.T) *fake {
+	t.Helper()
+	single(s, "owa")
+	f := s.open(t)
+	f.fromClient(get)
+	f.reply(ok)
+	f.client().take()
+	f.last().take()
+	return f
+}
+
 func TestConnectionIsKeptForTheSameServer(t *testing.T) {
 	s := newSite(t)
 	single(s, "owa")
@@ -93,11 +106,7 @@ func TestDeadKeptConnection(t *testing.T) {
 		for _, err := range []error{nil, errReset} {
 			t.Run(tt.name, func(t *testing.T) {
 				s := newSite(t)
-				single(s, "owa")
-				f := s.open(t)
-				f.fromClient(get)
-				f.reply(ok)
-				f.client().take()
+				f := s.served(t)
 				f.fromClient(tt.req)
 				f.end(f.last(), err)
 				if repeated := len(f.log) == 2; repeated != tt.repeated {
@@ -131,11 +140,7 @@ func TestFreshConnectionIsNotRetried(t *testing.T) {
 
 func TestAnsweredRequestIsNotRetried(t *testing.T) {
 	s := newSite(t)
-	single(s, "owa")
-	f := s.open(t)
-	f.fromClient(get)
-	f.reply(ok)
-	f.client().take()
+	f := s.served(t)
 	f.fromClient(get)
 	f.reply("H")
 	f.end(f.last(), errReset)
@@ -191,10 +196,7 @@ func TestServerDropsInTheMiddle(t *testing.T) {
 
 func TestIdleServerConnectionCloses(t *testing.T) {
 	s := newSite(t)
-	single(s, "owa")
-	f := s.open(t)
-	f.fromClient(get)
-	f.reply(ok)
+	f := s.served(t)
 	f.end(f.last(), nil)
 	if f.client().closed {
 		t.Fatal("client closed")

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"unsafe"
 
+	"casbah/internal/maildialogue/dialoguetest"
+
 	"pgregory.net/rapid"
 )
 
@@ -66,25 +68,6 @@ func seen(list []string, o Options, known bool) []string {
 
 // An idle session holds little, and lines cost nothing.
 func TestMemory(t *testing.T) {
-	if size := unsafe.Sizeof(Dialogue{}); size >= 300 {
-		t.Errorf("a session holds %d octets", size)
-	}
-	d := New(offersTo)
-	var e Effect
-	from := func(call func([]byte, *Effect) (int, error), text []byte) {
-		e.Reset()
-		if used, err := call(text, &e); used != len(text) || err != nil {
-			t.Fatalf("%q: %d, %v", text, used, err)
-		}
-	}
-	greeting, noop, list, ok := []byte("* OK ready\r\n"), []byte("a NOOP\r\n"), []byte("* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN\r\n"), []byte("a OK\r\n")
-	from(d.FromServer, greeting)
-	round := func() {
-		from(d.FromClient, noop)
-		from(d.FromServer, list)
-		from(d.FromServer, ok)
-	}
-	if n := testing.AllocsPerRun(100, round); n != 0 {
-		t.Errorf("%v allocations for a command", n)
-	}
+	dialoguetest.Memory(t, New(dialoguetest.OffersTo), unsafe.Sizeof(Dialogue{}), dialoguetest.S("* OK ready\r\n"),
+		dialoguetest.C("a NOOP\r\n"), dialoguetest.S("* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN\r\n"), dialoguetest.S("a OK\r\n"))
 }

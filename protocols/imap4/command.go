@@ -8,21 +8,24 @@ import (
 
 // What ends a session, of the client.
 var (
-	errLongCommand = &maildialogue.ProtocolError{Protocol: protocol, Text: "command line longer than 65536 octets"}
-	errBareEnd     = &maildialogue.ProtocolError{Protocol: protocol, Text: "CR or LF alone in a command line"}
-	errLiteral     = &maildialogue.ProtocolError{Protocol: protocol, Text: "literal longer than 4096 octets before login"}
-	errUnsound     = &maildialogue.ProtocolError{Protocol: protocol, Text: "literal where none can stand"}
+	errLongCommand = protocol.Client("command line longer than 65536 octets")
+	errBareEnd     = protocol.Client(maildialogue.BareEnd)
+	errLiteral     = protocol.Client("literal longer than 4096 octets before login")
+	errUnsound     = protocol.Client("literal where none can stand")
 )
 
-// What the relay answers itself, behind the tag.
+// What the relay answers itself, behind the tag (RFC 9051, Section 6.2).
+var replies = maildialogue.Replies{
+	Begin:       " OK Begin TLS negotiation now\r\n",
+	NoArguments: " BAD STARTTLS takes no arguments\r\n",
+	Already:     " BAD TLS is already active\r\n",
+	TooLate:     " BAD STARTTLS is permitted before login only\r\n",
+}
+
 const (
-	begin       = " OK Begin TLS negotiation now\r\n"                             // RFC 9051, Section 6.2.1
-	noArguments = " BAD STARTTLS takes no arguments\r\n"                          // RFC 9051, Section 6.2.1
-	tlsAlready  = " BAD TLS is already active\r\n"                                // RFC 9051, Section 6.2.1
-	tlsTooLate  = " BAD STARTTLS is permitted before login only\r\n"              // RFC 9051, Section 6.2
-	needsTLS    = " NO [PRIVACYREQUIRED] Must issue a STARTTLS command first\r\n" // RFC 9051, Section 7.1
-	unreadable  = " BAD Command is not recognised\r\n"
-	noLiteral   = " BAD Literals that do not wait are not offered\r\n" // RFC 7888, Section 4
+	needsTLS   = " NO [PRIVACYREQUIRED] Must issue a STARTTLS command first\r\n" // RFC 9051, Section 7.1
+	unreadable = " BAD Command is not recognised\r\n"
+	noLiteral  = " BAD Literals that do not wait are not offered\r\n" // RFC 7888, Section 4
 )
 
 // fromClient takes one line, or discards of a literal.
@@ -167,18 +170,13 @@ func (d *Dialogue) own(c command, text []byte) string {
 	s := &d.state
 	mechanism, _ := maildialogue.Word(c.args)
 	if maildialogue.Is(c.verb, "STARTTLS") {
-		switch {
-		case s.Secure():
-			return tlsAlready
-		case d.loggedIn:
-			return tlsTooLate
-		case len(c.args) > 0 || text[len(text)-1] == ' ':
-			return noArguments
-		}
-		return begin
+		return replies.StartTLS(s, d.loggedIn, len(c.args) > 0 || text[len(text)-1] == ' ')
 	}
 	if !s.Plain() {
 		return ""
+	}
+	if s.Requires() && !maildialogue.IsAny(c.verb, "CAPABILITY", "NOOP", "ID", "LOGOUT") {
+		return needsTLS
 	}
 	if maildialogue.Is(c.verb, "LOGIN") || maildialogue.Is(c.verb, "AUTHENTICATE") && maildialogue.RevealsSecret(mechanism) {
 		return needsTLS
@@ -206,9 +204,8 @@ func (d *Dialogue) answer(line, tag []byte, own string, e *Effect) (int, error) 
 	}
 	e.ToClient = append(append(e.ToClient, tag...), own...)
 	switch {
-	case own == begin:
-		d.state.Phase = maildialogue.Handshake
-		e.StartTLS = true
+	case own == replies.Begin:
+		d.state.Handshake(e)
 	case literal && m.soon:
 		d.state.Phase, d.skip = maildialogue.Refused, m.octets
 	}

@@ -16,7 +16,7 @@ type (
 	Effect = maildialogue.Effect
 )
 
-const protocol = "imap4"
+const protocol maildialogue.Protocol = "imap4"
 
 // Lengths, in octets.
 const (
@@ -86,11 +86,13 @@ func (d *Dialogue) Injections() uint32 { return d.state.Injections() }
 // wherever no other response has begun: in place of the greeting, while commands
 // are under way, and in IDLE.
 func (d *Dialogue) Goodbye(dst []byte) (out []byte, ok bool) {
-	if !d.between() {
-		return dst, false
-	}
-	d.state.Phase = maildialogue.Over
-	return append(dst, "* BYE casbah is going down\r\n"...), true
+	return d.state.Goodbye(dst, "* BYE casbah is going down\r\n", d.between())
+}
+
+// Timeout is Goodbye to a client that has said nothing for too long (RFC 9051,
+// Section 5.4).
+func (d *Dialogue) Timeout(dst []byte) (out []byte, ok bool) {
+	return d.state.Goodbye(dst, "* BYE idle for too long\r\n", d.between())
 }
 
 // between reports whether the client is between responses.
@@ -100,10 +102,6 @@ func (d *Dialogue) between() bool { return !d.state.Deaf() && !d.state.Left && !
 func (d *Dialogue) rests() bool { return d.between() && d.state.Greeted && d.open == 0 }
 
 // fail ends the session by a mistake of a peer.
-func (d *Dialogue) fail(e *Effect, cause *maildialogue.ProtocolError) error {
-	farewell := ""
-	if d.between() {
-		farewell = "* BYE "
-	}
-	return d.state.Fail(e, cause, farewell)
+func (d *Dialogue) fail(e *Effect, mistake *maildialogue.ProtocolError) error {
+	return d.state.Fail(e, mistake, "* BYE ", d.between())
 }

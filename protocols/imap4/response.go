@@ -8,10 +8,10 @@ import (
 
 // What ends a session, of the server.
 var (
-	errLongStatus   = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "status or capabilities longer than 65536 octets"}
-	errLongGreeting = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "greeting longer than 8192 octets"}
-	errManyWords    = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "more than 10000 capabilities"}
-	errNoGreeting   = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "greeting that is none"}
+	errLongStatus   = protocol.Server("status or capabilities longer than 65536 octets")
+	errLongGreeting = protocol.Server("greeting longer than 8192 octets")
+	errManyWords    = protocol.Server("more than 10000 capabilities")
+	errNoGreeting   = protocol.Server("greeting that is none")
 )
 
 // fromServer takes one line, or a piece of a long one.

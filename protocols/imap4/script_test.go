@@ -7,20 +7,10 @@ import (
 	"casbah/internal/maildialogue/dialoguetest"
 )
 
-// Ways in which a relay is set.
-var (
-	offers   = Options{Offer: true}                     // STARTTLS towards clients, a plain server
-	offersTo = Options{Offer: true, ServerSecure: true} // the same, TLS towards the server
-	offloads = Options{Offer: true, Secure: true}       // port 993 towards clients, a plain server
-	watches  = Options{}
-)
-
-func session(o Options) dialoguetest.Dialogue { return New(o) }
-
 // S110: STARTTLS on port 143, ended by the relay.
 func TestDialogues(t *testing.T) {
-	dialoguetest.PlayAll(t, session, []dialoguetest.Script{
-		{"exchange-2010-starttls", offersTo, `
+	dialoguetest.PlayAll(t, New, []dialoguetest.Script{
+		{"exchange-2010-starttls", dialoguetest.OffersTo, `
 			GOODBYE yes
 			S: * OK The Microsoft Exchange IMAP4 service is ready.
 			GOODBYE yes
@@ -67,7 +57,7 @@ func TestDialogues(t *testing.T) {
 			S: 10 OK LOGOUT completed.
 			GOODBYE no
 		`},
-		{"dovecot-plain-leg", offers, `
+		{"dovecot-plain-leg", dialoguetest.Offers, `
 			S! * OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ STARTTLS LOGINDISABLED] Dovecot ready.
 			>C * OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ LOGINDISABLED STARTTLS] Dovecot ready.
 			C: a ID ("name" "Thunderbird")
@@ -98,7 +88,7 @@ func TestDialogues(t *testing.T) {
 			C: "\x00\xff\n"
 			S: "\x00\n* CAPABILITY STARTTLS\r\n"
 		`},
-		{"offload-993", offloads, `
+		{"offload-993", dialoguetest.Offloads, `
 			S! * OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready
 			>C * OK [CAPABILITY IMAP4rev1] ready
 			C! a STARTTLS
@@ -113,13 +103,13 @@ func TestDialogues(t *testing.T) {
 		{"login-disabled-stays", Options{Offer: true, Secure: true, ServerSecure: true}, `
 			S: * OK [CAPABILITY IMAP4rev1 LOGINDISABLED] no passwords here
 		`},
-		{"preauth", offers, `
+		{"preauth", dialoguetest.Offers, `
 			S! * PREAUTH [CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN] hello alice
 			>C * PREAUTH [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello alice
 			C! a STARTTLS
 			>C a BAD STARTTLS is permitted before login only
 		`},
-		{"ntlm-before-tls", offers, `
+		{"ntlm-before-tls", dialoguetest.Offers, `
 			S: * OK ready
 			C: a AUTHENTICATE NTLM
 			S: +
@@ -143,7 +133,7 @@ func TestDialogues(t *testing.T) {
 			>C f OK Begin TLS negotiation now
 			TLS
 		`},
-		{"long-lines", offloads, `
+		{"long-lines", dialoguetest.Offloads, `
 			S: * OK ready
 			C: a UID SEARCH ALL
 			S: * SEARCH` + strings.Repeat(" 4711", 4000) + `
@@ -158,7 +148,7 @@ func TestDialogues(t *testing.T) {
 			S: a OK
 			GOODBYE yes
 		`},
-		{"login-waits-for-what-is-open", offers, `
+		{"login-waits-for-what-is-open", dialoguetest.Offers, `
 			S: * OK ready
 			C: a NOOP
 			C! b AUTHENTICATE NTLM
@@ -174,14 +164,14 @@ func TestDialogues(t *testing.T) {
 			>C d OK Begin TLS negotiation now
 			TLS
 		`},
-		{"literal-refused", offloads, `
+		{"literal-refused", dialoguetest.Offloads, `
 			S: * OK ready
 			C: a LOGIN {4096}
 			S: a NO [LIMIT] too long
 			C: b NOOP
 			S: b OK
 		`},
-		{"pipelined", offloads, `
+		{"pipelined", dialoguetest.Offloads, `
 			S: * OK ready
 			C: a LOGIN alice secret
 			C: b SELECT INBOX
@@ -209,8 +199,8 @@ func TestDialogues(t *testing.T) {
 
 // Without Offer every octet passes as it is, and the framing is followed.
 func TestWatches(t *testing.T) {
-	dialoguetest.PlayAll(t, session, []dialoguetest.Script{
-		{"starttls-of-the-server", watches, `
+	dialoguetest.PlayAll(t, New, []dialoguetest.Script{
+		{"starttls-of-the-server", dialoguetest.Watches, `
 			S: * OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready
 			GOODBYE yes
 			C: a STARTTLS
@@ -220,7 +210,7 @@ func TestWatches(t *testing.T) {
 			C: "\x16\x03\x01\n"
 			S: "\x16\x03\x03\n"
 		`},
-		{"starttls-refused", watches, `
+		{"starttls-refused", dialoguetest.Watches, `
 			S: * OK ready
 			C: a STARTTLS
 			S: a BAD no
@@ -233,29 +223,29 @@ func TestWatches(t *testing.T) {
 			C: d NOOP
 			S: d OK
 		`},
-		{"bare-lf", watches, `
+		{"bare-lf", dialoguetest.Watches, `
 			S: * OK ready
 			C: "a NOOP\n"
 			BLIND
 			S: a OK
 		`},
-		{"no-imap", watches, `
+		{"no-imap", dialoguetest.Watches, `
 			S: SSH-2.0-OpenSSH_9.2
 			BLIND
 			C: "\x00\x01"
 		`},
-		{"lost-within-a-literal", watches, `
+		{"lost-within-a-literal", dialoguetest.Watches, `
 			C: "a X {9+}\r\nabc"
 			S: hello
 			BLIND
 			C: "def\r\n\r\n"
 		`},
-		{"blank-line", watches, `
+		{"blank-line", dialoguetest.Watches, `
 			S: * OK ready
 			C: ` + `
 			BLIND
 		`},
-		{"huge-literal", watches, `
+		{"huge-literal", dialoguetest.Watches, `
 			S: * OK ready
 			C: a APPEND x {4294967296+}
 			C: "abc"
@@ -267,8 +257,8 @@ func TestWatches(t *testing.T) {
 func TestHostile(t *testing.T) {
 	long := strings.Repeat("x", mostCommand)
 	tag := strings.Repeat("t", mostTag)
-	dialoguetest.PlayAll(t, session, []dialoguetest.Script{
-		{"injection", offers, `
+	dialoguetest.PlayAll(t, New, []dialoguetest.Script{
+		{"injection", dialoguetest.Offers, `
 			S: * OK ready
 			C! "a STARTTLS\r\nb LOGIN mallory secret\r\n"
 			>C a OK Begin TLS negotiation now
@@ -277,7 +267,7 @@ func TestHostile(t *testing.T) {
 			C: c NOOP
 			S: c OK
 		`},
-		{"starttls-behind-what-is-open", offers, `
+		{"starttls-behind-what-is-open", dialoguetest.Offers, `
 			S: * OK ready
 			C: a NOOP
 			C! "b STARTTLS\r\nc NOOP\r\n"
@@ -285,7 +275,7 @@ func TestHostile(t *testing.T) {
 			>C b OK Begin TLS negotiation now
 			TLS 8
 		`},
-		{"password-in-literals", offers, `
+		{"password-in-literals", dialoguetest.Offers, `
 			S: * OK ready
 			C! "a LOGIN {5+}\r\nalice {6+}\r\nsecret\r\n"
 			>C a NO [PRIVACYREQUIRED] Must issue a STARTTLS command first
@@ -294,7 +284,7 @@ func TestHostile(t *testing.T) {
 			C: c NOOP
 			S: c OK
 		`},
-		{"password-behind-a-literal-that-is-none", offers, `
+		{"password-behind-a-literal-that-is-none", dialoguetest.Offers, `
 			S: * OK ready
 			C! "a ID {24+}\r\nb LOGIN alice secret....\r\n"
 			>C a BAD Literals that do not wait are not offered
@@ -307,7 +297,7 @@ func TestHostile(t *testing.T) {
 			C! "e ID (\"{3+}\r\nabc\r\n"
 			>C e BAD Literals that do not wait are not offered
 		`},
-		{"mechanisms-in-disguise", offers, `
+		{"mechanisms-in-disguise", dialoguetest.Offers, `
 			S: * OK ready
 			C! a AUTHENTICATE "PLAIN"
 			C! b authenticate pLaIn
@@ -320,7 +310,7 @@ func TestHostile(t *testing.T) {
 			>C d NO [PRIVACYREQUIRED] Must issue a STARTTLS command first
 			>C e NO [PRIVACYREQUIRED] Must issue a STARTTLS command first
 		`},
-		{"commands-in-disguise", offers, `
+		{"commands-in-disguise", dialoguetest.Offers, `
 			S: * OK ready
 			C!  a LOGIN alice secret
 			C! b  LOGIN alice secret
@@ -343,39 +333,39 @@ func TestHostile(t *testing.T) {
 			>C g BAD STARTTLS takes no arguments
 			>C h BAD STARTTLS takes no arguments
 		`},
-		{"idle-hides-a-login", offers, `
+		{"idle-hides-a-login", dialoguetest.Offers, `
 			S: * OK ready
 			C: a IDLE
 			C! b LOGIN alice secret
 			S: a BAD not now
 			>C b NO [PRIVACYREQUIRED] Must issue a STARTTLS command first
 		`},
-		{"list-in-disguise", offers, `
+		{"list-in-disguise", dialoguetest.Offers, `
 			S! * ok [capability IMAP4rev1 starttls auth=Login auth=NTLM]
 			>C * ok [capability IMAP4rev1 auth=NTLM STARTTLS LOGINDISABLED]
 			S! * NO [CAPABILITY STARTTLS
 			>C * NO [CAPABILITY STARTTLS LOGINDISABLED
 			S: * OK [CAPABILITYX STARTTLS]
 		`},
-		{"bare-cr", offers, `
+		{"bare-cr", dialoguetest.Offers, `
 			S: * OK ready
 			C! "a NOOP\rb LOGIN alice secret\r\n"
 			>C * BYE CR or LF alone in a command line
 			ERR imap4: client: CR or LF alone in a command line
 		`},
-		{"bare-lf", offers, `
+		{"bare-lf", dialoguetest.Offers, `
 			S: * OK ready
 			C! "a NOOP\n"
 			>C * BYE CR or LF alone in a command line
 			ERR imap4: client: CR or LF alone in a command line
 		`},
-		{"endless-line", offers, `
+		{"endless-line", dialoguetest.Offers, `
 			S: * OK ready
 			C! "` + long + `"
 			>C * BYE command line longer than 65536 octets
 			ERR imap4: client: command line longer than 65536 octets
 		`},
-		{"literal-4096", offloads, `
+		{"literal-4096", dialoguetest.Offloads, `
 			S: * OK ready
 			C: a X {4096}
 			S: a NO
@@ -383,32 +373,32 @@ func TestHostile(t *testing.T) {
 			>C * BYE literal longer than 4096 octets before login
 			ERR imap4: client: literal longer than 4096 octets before login
 		`},
-		{"literal-2g", offers, `
+		{"literal-2g", dialoguetest.Offers, `
 			S: * OK ready
 			C! a LOGIN {2147483648+}
 			>C * BYE literal longer than 4096 octets before login
 			ERR imap4: client: literal longer than 4096 octets before login
 		`},
-		{"literal-without-end", offers, `
+		{"literal-without-end", dialoguetest.Offers, `
 			S: * OK ready
 			C! a LOGIN {99999999999999999999999}
 			>C * BYE literal longer than 4096 octets before login
 			ERR imap4: client: literal longer than 4096 octets before login
 		`},
-		{"literal-where-none-can-stand", offloads, `
+		{"literal-where-none-can-stand", dialoguetest.Offloads, `
 			S: * OK ready
 			C! a X y{5+}
 			>C * BYE literal where none can stand
 			ERR imap4: client: literal where none can stand
 		`},
-		{"literal-in-quotes-behind-another", offloads, `
+		{"literal-in-quotes-behind-another", dialoguetest.Offloads, `
 			S: * OK ready
 			C: "a X {1+}\r\na"
 			C! "\"{5+}\r\n"
 			>C * BYE literal where none can stand
 			ERR imap4: client: literal where none can stand
 		`},
-		{"literal-behind-an-answer", offloads, `
+		{"literal-behind-an-answer", dialoguetest.Offloads, `
 			S: * OK ready
 			C: a X {1+}
 			S: a BAD what?
@@ -417,7 +407,7 @@ func TestHostile(t *testing.T) {
 			>C * BYE literal where none can stand
 			ERR imap4: client: literal where none can stand
 		`},
-		{"literal-while-others-are-open", offloads, `
+		{"literal-while-others-are-open", dialoguetest.Offloads, `
 			S: * OK ready
 			C: a NOOP
 			C: "b X {1+}\r\na"
@@ -428,7 +418,7 @@ func TestHostile(t *testing.T) {
 			S: b OK
 			GOODBYE yes
 		`},
-		{"huge-literal-of-what-is-refused", offers, `
+		{"huge-literal-of-what-is-refused", dialoguetest.Offers, `
 			S: * OK ready
 			C! a LOGIN {1+}
 			C! "b {4097+}\r\n"
@@ -436,12 +426,12 @@ func TestHostile(t *testing.T) {
 			>C * BYE literal longer than 4096 octets before login
 			ERR imap4: client: literal longer than 4096 octets before login
 		`},
-		{"endless-greeting", offers, `
+		{"endless-greeting", dialoguetest.Offers, `
 			S! "* OK ` + strings.Repeat("x", 8192) + `"
 			>C * BYE greeting longer than 8192 octets
 			ERR imap4: server: greeting longer than 8192 octets
 		`},
-		{"marks-that-are-none", offloads, `
+		{"marks-that-are-none", dialoguetest.Offloads, `
 			S: * OK ready
 			C: a X {}
 			C: b X {+}
@@ -451,7 +441,7 @@ func TestHostile(t *testing.T) {
 			S: c BAD
 			GOODBYE yes
 		`},
-		{"answers-nobody-asked-for", offloads, `
+		{"answers-nobody-asked-for", dialoguetest.Offloads, `
 			S: * OK ready
 			S: + what
 			S: x OK
@@ -461,31 +451,31 @@ func TestHostile(t *testing.T) {
 			S: a OK
 			GOODBYE yes
 		`},
-		{"tag-256", offers, `
+		{"tag-256", dialoguetest.Offers, `
 			S: * OK ready
 			C: ` + tag + ` NOOP
 			S: ` + tag + ` OK
 			C! ` + tag + `t NOOP
 			>C * BAD Command is not recognised
 		`},
-		{"no-greeting", offers, `
+		{"no-greeting", dialoguetest.Offers, `
 			S! * 5 EXISTS
 			>C * BYE greeting that is none
 			ERR imap4: server: greeting that is none
 		`},
-		{"talks-first", offers, `
+		{"talks-first", dialoguetest.Offers, `
 			C! "a STARTTLS\r\nb NOOP\r\n"
 			S: * OK ready
 			>C a OK Begin TLS negotiation now
 			TLS 8
 		`},
-		{"many-capabilities", offers, `
+		{"many-capabilities", dialoguetest.Offers, `
 			S: * OK ready
 			S! * CAPABILITY` + strings.Repeat(" A", 10001) + `
 			>C * BYE more than 10000 capabilities
 			ERR imap4: server: more than 10000 capabilities
 		`},
-		{"endless-status", offers, `
+		{"endless-status", dialoguetest.Offers, `
 			S: * OK ready
 			S! "* OK ` + long + `"
 			>C * BYE status or capabilities longer than 65536 octets

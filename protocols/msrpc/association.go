@@ -22,9 +22,9 @@ const (
 	All                 // all is read that is to be: pass these octets on, and all that follow
 )
 
-// peek is how many octets of a PDU hold the association ([C706], Sections
-// 12.6.4.3 and 12.6.4.4).
-const peek = 24
+// AssociationOctets is how many octets of a PDU hold the association ([C706],
+// Sections 12.6.4.3 and 12.6.4.4).
+const AssociationOctets = 24
 
 // Client looks at what the client has said so far: 24 octets are enough.
 func (a *Association) Client(p []byte) Verdict {
@@ -47,10 +47,10 @@ func association(p []byte, t Type) (id uint32, is bool, v Verdict) {
 		return 0, false, verdict(!mayBegin(p, t))
 	}
 	h, err := ParseHeader(p)
-	if err != nil || h.Type != t || h.Length < peek {
+	if err != nil || h.Type != t || h.Length < AssociationOctets {
 		return 0, false, All
 	}
-	if len(p) < peek {
+	if len(p) < AssociationOctets {
 		return 0, false, More
 	}
 	return h.Drep.order().u32(p[20:]), true, All

@@ -36,8 +36,8 @@ func TestAssociation(t *testing.T) {
 				if a.Asked() != tt.asked || a.Got() != tt.got || a.Bound() != tt.bound {
 					t.Errorf("asked %x, got %x, bound %v; want %x, %x, %v", a.Asked(), a.Got(), a.Bound(), tt.asked, tt.got, tt.bound)
 				}
-				if offered > peek || answered > peek {
-					t.Errorf("it took %d and %d octets; want at most %d", offered, answered, peek)
+				if offered > AssociationOctets || answered > AssociationOctets {
+					t.Errorf("it took %d and %d octets; want at most %d", offered, answered, AssociationOctets)
 				}
 			})
 		}

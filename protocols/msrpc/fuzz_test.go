@@ -279,7 +279,7 @@ func FuzzAssociation(f *testing.F) {
 		if a.Client(client) != v || a.Server(server) != w || a != b {
 			t.Fatalf("bit by bit %+v, at once %+v", a, b)
 		}
-		if len(client) >= peek && v != All || len(server) >= peek && w != All {
+		if len(client) >= AssociationOctets && v != All || len(server) >= AssociationOctets && w != All {
 			t.Fatalf("%d and %d octets are not enough", len(client), len(server))
 		}
 		parsed, err := ParseBind(client[:min(len(client), frame(client))])

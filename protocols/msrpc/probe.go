@@ -172,20 +172,33 @@ func (p *Probe) Towers(i int) ([]Tower, error) {
 	return p.towers[i], nil
 }
 
-// Port returns the first port at which the interface Ask[i] listens, in any
-// minor version.
-func (p *Probe) Port(i int) (uint16, error) {
+// Ports returns the ports at which the interface Ask[i] listens, in any minor
+// version, the mapper's first one first; without an error there is one.
+func (p *Probe) Ports(i int) ([]uint16, error) {
 	towers, err := p.Towers(i)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
+	var ports []uint16
 	want := &p.Ask[i]
 	for _, t := range towers {
 		if t.Interface.UUID == want.UUID && t.Interface.Major == want.Major && t.Protocol == p.protocol() && t.Port != 0 {
-			return t.Port, nil
+			ports = append(ports, t.Port)
 		}
 	}
-	return 0, ErrNotRegistered
+	if len(ports) == 0 {
+		return nil, ErrNotRegistered
+	}
+	return ports, nil
+}
+
+// Port returns the first port at which the interface Ask[i] listens.
+func (p *Probe) Port(i int) (uint16, error) {
+	ports, err := p.Ports(i)
+	if err != nil {
+		return 0, err
+	}
+	return ports[0], nil
 }
 
 // acknowledged returns nil if a bind_ack accepts the one context.

@@ -2,46 +2,28 @@ package pop3
 
 import "casbah/internal/maildialogue"
 
-// What ends a session, of the client.
-var (
-	errLongCommand = &maildialogue.ProtocolError{Protocol: protocol, Text: "command line longer than 8192 octets"}
-	errLongToken   = &maildialogue.ProtocolError{Protocol: protocol, Text: "line of an authentication longer than 65536 octets"}
-	errBareEnd     = &maildialogue.ProtocolError{Protocol: protocol, Text: "CR or LF alone in a command line"}
-)
-
 // What the relay answers itself. RFC 2595, Section 4 has STLS before login alone.
+var replies = maildialogue.Replies{
+	Begin:       "+OK Begin TLS negotiation\r\n",
+	NoArguments: "-ERR STLS takes no arguments\r\n",
+	Already:     "-ERR Command not permitted when TLS active\r\n",
+	TooLate:     "-ERR STLS is permitted before login only\r\n",
+}
+
 const (
-	begin       = "+OK Begin TLS negotiation\r\n"
-	noArguments = "-ERR STLS takes no arguments\r\n"
-	tlsAlready  = "-ERR Command not permitted when TLS active\r\n"
-	tlsTooLate  = "-ERR STLS is permitted before login only\r\n"
-	needsTLS    = "-ERR Must issue a STLS command first\r\n"
-	unreadable  = "-ERR Command is not recognised\r\n"
+	needsTLS   = "-ERR Must issue a STLS command first\r\n"
+	unreadable = "-ERR Command is not recognised\r\n"
 )
 
 // fromClient takes one line.
 func (d *Dialogue) fromClient(p []byte, e *Effect) (int, error) {
-	s := &d.state
-	if s.Phase == maildialogue.Awaits || d.queue.Full() || s.Edits() && !s.Greeted {
-		s.Hold(e)
-		return 0, nil
-	}
-	most, errLong := maildialogue.MostLine, errLongCommand
-	if s.Phase == maildialogue.Answers || maildialogue.HasPrefix(p, "AUTH ") {
-		most, errLong = maildialogue.MostToken, errLongToken
-	}
-	line, long := s.ClientLine(p, most)
+	line, text, mistake := d.state.Command(p, e)
 	switch {
-	case long:
-		return 0, d.fail(e, errLong)
+	case mistake != nil:
+		return 0, d.fail(e, mistake)
 	case line == nil:
 		return 0, nil
-	}
-	text, ok := maildialogue.Clean(line)
-	switch {
-	case !ok:
-		return 0, d.fail(e, errBareEnd)
-	case s.Phase == maildialogue.Answers:
+	case d.state.Phase == maildialogue.Answers:
 		d.forward(line, auth, e)
 		return len(line), nil
 	}
@@ -56,8 +38,8 @@ func (d *Dialogue) command(line, text []byte, e *Effect) int {
 		d.state.Lose(e) // some servers answer an empty line, and some do not
 		return 0
 	case d.state.Edits():
-		if own, begins := d.own(text, verb, args); own != "" {
-			return d.answer(len(line), own, begins, e)
+		if own := d.own(text, verb, args); own != "" {
+			return d.answer(len(line), own, e)
 		}
 	}
 	d.forward(line, kindOf(verb, args), e)
@@ -99,55 +81,41 @@ func kindOf(verb, args []byte) uint8 {
 // forward passes a line on. Behind AUTH, STLS and QUIT the client has to wait
 // for the response, which says what comes next.
 func (d *Dialogue) forward(line []byte, kind uint8, e *Effect) {
-	e.ToServer = append(e.ToServer, line...)
-	d.queue.Push(kind)
-	d.state.Phase = maildialogue.Command
-	if kind >= auth {
-		d.state.Phase = maildialogue.Awaits
-	}
+	d.state.Forward(line, kind, kind >= auth, e)
 }
 
-// own returns what the relay answers to a command itself, and whether TLS
-// begins behind it; empty: the server answers.
-func (d *Dialogue) own(text, verb, args []byte) (answer string, begins bool) {
+// own returns what the relay answers to a command itself; empty: the server
+// answers.
+func (d *Dialogue) own(text, verb, args []byte) string {
 	if !maildialogue.IsVerb(verb) || text[0] != verb[0] {
-		return unreadable, false // a server that skips what stands before a verb would see one
+		return unreadable // a server that skips what stands before a verb would see one
 	}
 	first, _ := maildialogue.Word(args)
 	s := &d.state
 	switch {
 	case maildialogue.Is(verb, "STLS"):
-		switch {
-		case s.Secure():
-			return tlsAlready, false
-		case d.loggedIn:
-			return tlsTooLate, false
-		case len(first) > 0:
-			return noArguments, false
-		}
-		return begin, true
-	case !s.Plain():
-		return "", false
-	case maildialogue.Is(verb, "USER"), maildialogue.Is(verb, "PASS"),
-		maildialogue.Is(verb, "AUTH") && len(first) > 0 && maildialogue.RevealsSecret(first):
-		return needsTLS, false
+		return replies.StartTLS(&s.State, d.loggedIn, len(first) > 0)
+	case s.Requires() && !maildialogue.IsAny(verb, "CAPA", "NOOP", "QUIT"):
+		return needsTLS
+	case s.Plain() && (maildialogue.Is(verb, "USER") || maildialogue.Is(verb, "PASS") ||
+		maildialogue.Is(verb, "AUTH") && len(first) > 0 && maildialogue.RevealsSecret(first)):
+		return needsTLS
 	}
-	return "", false
+	return ""
 }
 
 // answer responds in place of the server, once its responses to what came
 // before have passed.
-func (d *Dialogue) answer(used int, own string, begins bool, e *Effect) int {
+func (d *Dialogue) answer(used int, own string, e *Effect) int {
 	// A command that is judged before the login ahead of it has been answered
 	// comes here again.
-	if !d.queue.Empty() || d.inBody {
+	if !d.state.Queue.Empty() || d.inBody {
 		d.state.Hold(e)
 		return 0
 	}
 	e.ToClient = append(e.ToClient, own...)
-	if begins {
-		d.state.Phase = maildialogue.Handshake
-		e.StartTLS = true
+	if own == replies.Begin {
+		d.state.Handshake(e)
 	}
 	return used
 }

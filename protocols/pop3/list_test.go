@@ -6,6 +6,8 @@ import (
 	"testing"
 	"unsafe"
 
+	"casbah/internal/maildialogue/dialoguetest"
+
 	"pgregory.net/rapid"
 )
 
@@ -37,7 +39,7 @@ func TestLists(t *testing.T) {
 		if want := "+OK\r\n" + strings.Join(append(seen(list, o, known, auth), ".\r\n"), "\r\n"); got != want {
 			rt.Fatalf("%q became %q; want %q", response, got, want)
 		}
-		if d.inBody || !d.queue.Empty() {
+		if d.inBody || !d.state.Queue.Empty() {
 			rt.Fatalf("%q does not end", response)
 		}
 	})
@@ -74,24 +76,6 @@ func seen(list []string, o Options, known, auth bool) []string {
 
 // An idle session holds little, and lines cost nothing.
 func TestMemory(t *testing.T) {
-	if size := unsafe.Sizeof(Dialogue{}); size >= 300 {
-		t.Errorf("a session holds %d octets", size)
-	}
-	d := New(offers)
-	var e Effect
-	from := func(call func([]byte, *Effect) (int, error), text []byte) {
-		e.Reset()
-		if used, err := call(text, &e); used != len(text) || err != nil {
-			t.Fatalf("%q: %d, %v", text, used, err)
-		}
-	}
-	from(d.FromServer, []byte("+OK ready\r\n"))
-	command, list := []byte("CAPA\r\n"), []byte("+OK\r\nUSER\r\nSASL NTLM PLAIN\r\nSTLS\r\n.\r\n")
-	round := func() {
-		from(d.FromClient, command)
-		from(d.FromServer, list)
-	}
-	if n := testing.AllocsPerRun(100, round); n != 0 {
-		t.Errorf("%v allocations for a command", n)
-	}
+	dialoguetest.Memory(t, New(dialoguetest.Offers), unsafe.Sizeof(Dialogue{}), dialoguetest.S("+OK ready\r\n"),
+		dialoguetest.C("CAPA\r\n"), dialoguetest.S("+OK\r\nUSER\r\nSASL NTLM PLAIN\r\nSTLS\r\n.\r\n"))
 }

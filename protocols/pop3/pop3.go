@@ -17,7 +17,7 @@ type (
 	Effect = maildialogue.Effect
 )
 
-const protocol = "pop3"
+const protocol maildialogue.Protocol = "pop3"
 
 // kinds of commands, by what their response looks like and means.
 const (
@@ -34,9 +34,7 @@ const (
 
 // Dialogue follows one session. It holds no octets of it.
 type Dialogue struct {
-	state maildialogue.State
-	queue maildialogue.Queue
-	body  maildialogue.Body
+	state maildialogue.Turns
 
 	inBody   bool   // a multi-line response has begun
 	loggedIn bool   // the client is known
@@ -44,7 +42,7 @@ type Dialogue struct {
 }
 
 // New returns the dialogue of a session that begins.
-func New(o Options) *Dialogue { return &Dialogue{state: maildialogue.NewState(o)} }
+func New(o Options) *Dialogue { return &Dialogue{state: maildialogue.NewTurns(protocol, o)} }
 
 // FromClient takes octets of the client and returns how many are used.
 func (d *Dialogue) FromClient(p []byte, e *Effect) (used int, err error) {
@@ -71,23 +69,21 @@ func (d *Dialogue) Injections() uint32 { return d.state.Injections() }
 // is refused within a response, and while QUIT is under way: the server may
 // have deleted what it was told to, and the client must not hear that it failed.
 func (d *Dialogue) Goodbye(dst []byte) (out []byte, ok bool) {
-	if !d.between() {
-		return dst, false
-	}
-	d.state.Phase = maildialogue.Over
-	return append(dst, "-ERR [SYS/TEMP] casbah is going down\r\n"...), true
+	return d.state.Goodbye(dst, "-ERR [SYS/TEMP] casbah is going down\r\n", d.between())
+}
+
+// Timeout is Goodbye to a client that has said nothing for too long: it is closed
+// without a response (RFC 1939, Section 3).
+func (d *Dialogue) Timeout(dst []byte) (out []byte, ok bool) {
+	return d.state.Goodbye(dst, "", d.between())
 }
 
 // between reports whether the client is between responses.
 func (d *Dialogue) between() bool {
-	return !d.state.Deaf() && !d.state.Left && !d.inBody && !d.queue.Has(quit)
+	return !d.state.Deaf() && !d.state.Left && !d.inBody && !d.state.Queue.Has(quit)
 }
 
 // fail ends the session by a mistake of a peer.
-func (d *Dialogue) fail(e *Effect, cause *maildialogue.ProtocolError) error {
-	farewell := ""
-	if d.between() {
-		farewell = "-ERR "
-	}
-	return d.state.Fail(e, cause, farewell)
+func (d *Dialogue) fail(e *Effect, mistake *maildialogue.ProtocolError) error {
+	return d.state.Fail(e, mistake, "-ERR ", d.between())
 }

@@ -2,31 +2,22 @@ package pop3
 
 import "casbah/internal/maildialogue"
 
-// mostGreeting is the longest greeting (RFC 1939, Section 3).
-const mostGreeting = 512
-
 // What ends a session, of the server.
 var (
-	errLongLine     = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "response line longer than 8192 octets"}
-	errLongGreeting = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "greeting longer than 512 octets"}
-	errManyLines    = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "list of more than 1000 lines"}
-	errNoResponse   = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "line that is no response"}
+	errManyLines  = protocol.Server("list of more than 1000 lines")
+	errNoResponse = protocol.Server("line that is no response")
 )
 
 // fromServer takes one line, or says what passes.
 func (d *Dialogue) fromServer(p []byte, e *Effect) (int, error) {
 	s := &d.state
-	if d.inBody && (!s.Edits() || d.queue.First() == multi) {
+	if d.inBody && (!s.Edits() || d.state.Queue.First() == multi) {
 		return d.passBody(p, e), nil
 	}
-	most, errLong := maildialogue.MostLine, errLongLine
-	if !s.Greeted {
-		most, errLong = mostGreeting, errLongGreeting
-	}
-	line, long := s.ServerLine(p, most)
+	line, mistake := s.Response(p)
 	switch {
-	case long:
-		return 0, d.fail(e, errLong)
+	case mistake != nil:
+		return 0, d.fail(e, mistake)
 	case line == nil:
 		return 0, nil
 	case d.inBody:
@@ -45,7 +36,7 @@ func (d *Dialogue) fromServer(p []byte, e *Effect) (int, error) {
 // passBody takes a piece of a multi-line response. The last is sent like a line,
 // so that it leaves before anything that the client has waited with.
 func (d *Dialogue) passBody(p []byte, e *Effect) int {
-	n, done := d.body.Scan(p)
+	n, done := d.state.Body.Scan(p)
 	if !done {
 		e.PassServer = int64(n)
 		return 0
@@ -57,19 +48,19 @@ func (d *Dialogue) passBody(p []byte, e *Effect) int {
 
 // continues reports whether text asks for a line of an authentication.
 func (d *Dialogue) continues(text []byte) bool {
-	return len(text) > 0 && text[0] == '+' && !d.queue.Empty() && (d.queue.First() == auth || d.queue.First() == authStart)
+	return len(text) > 0 && text[0] == '+' && !d.state.Queue.Empty() && (d.state.Queue.First() == auth || d.state.Queue.First() == authStart)
 }
 
 // status draws the conclusions of the first line of a response.
 func (d *Dialogue) status(text []byte, positive bool, e *Effect) {
 	s := &d.state
-	if !s.Greeted || d.queue.Empty() { // the greeting, or a server that ends the session by itself
+	if !s.Greeted || d.state.Queue.Empty() { // the greeting, or a server that ends the session by itself
 		s.Greeted = true
 		s.Left = s.Left || !positive
 		s.Resume(e)
 		return
 	}
-	kind := d.queue.First()
+	kind := d.state.Queue.First()
 	switch {
 	case kind == authStart && text[0] == '+':
 		// No mechanism succeeds before the client has said a word. To AUTH NTLM
@@ -84,12 +75,12 @@ func (d *Dialogue) status(text []byte, positive bool, e *Effect) {
 	switch {
 	case !positive:
 	case kind == multi, kind == capa, kind == mechs:
-		d.inBody, d.body, d.lines = true, 0, 0
+		d.inBody, d.state.Body, d.lines = true, 0, 0
 		return
 	case kind == login, kind == auth:
 		d.loggedIn = true
 	case kind == stls:
-		d.queue.Pop()
+		d.state.Queue.Pop()
 		s.Lose(e)
 		return
 	}
@@ -98,7 +89,7 @@ func (d *Dialogue) status(text []byte, positive bool, e *Effect) {
 
 // responded takes the command away whose response is complete.
 func (d *Dialogue) responded(e *Effect) {
-	d.queue.Pop()
+	d.state.Queue.Pop()
 	d.inBody = false
 	d.state.Resume(e)
 }
@@ -111,7 +102,7 @@ func (d *Dialogue) listed(line []byte, e *Effect) (int, error) {
 	}
 	d.lines++
 	text := maildialogue.Text(line)
-	kind := d.queue.First()
+	kind := d.state.Queue.First()
 	plain := d.state.Plain()
 	name, args := maildialogue.Word(text)
 	switch {

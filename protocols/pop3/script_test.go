@@ -7,18 +7,9 @@ import (
 	"casbah/internal/maildialogue/dialoguetest"
 )
 
-// Ways in which a relay is set.
-var (
-	offers   = Options{Offer: true}               // STLS towards clients
-	offloads = Options{Offer: true, Secure: true} // port 995 towards clients
-	watches  = Options{}
-)
-
-func session(o Options) dialoguetest.Dialogue { return New(o) }
-
 func TestDialogues(t *testing.T) {
-	dialoguetest.PlayAll(t, session, []dialoguetest.Script{
-		{"exchange-2010-stls", offers, `
+	dialoguetest.PlayAll(t, New, []dialoguetest.Script{
+		{"exchange-2010-stls", dialoguetest.Offers, `
 			GOODBYE yes
 			S: +OK The Microsoft Exchange POP3 service is ready.
 			GOODBYE yes
@@ -96,7 +87,7 @@ func TestDialogues(t *testing.T) {
 			S: +OK bye
 			GOODBYE no
 		`},
-		{"dovecot-auth", offloads, `
+		{"dovecot-auth", dialoguetest.Offloads, `
 			S: +OK Dovecot ready. <1a2b.3@example.org>
 			C: AUTH PLAIN
 			S: + 
@@ -115,7 +106,7 @@ func TestDialogues(t *testing.T) {
 			S: +OK
 			S: .
 		`},
-		{"ntlm-before-tls", offers, `
+		{"ntlm-before-tls", dialoguetest.Offers, `
 			S: +OK ready
 			C: AUTH NTLM
 			S: +OK
@@ -131,7 +122,7 @@ func TestDialogues(t *testing.T) {
 			S: TOP
 			S: .
 		`},
-		{"no-secret-mechanism-left", offers, `
+		{"no-secret-mechanism-left", dialoguetest.Offers, `
 			S: +OK ready
 			C: CAPA
 			S: +OK
@@ -142,7 +133,7 @@ func TestDialogues(t *testing.T) {
 			C: CAPA
 			S: -ERR not now
 		`},
-		{"server-ends", offers, `
+		{"server-ends", dialoguetest.Offers, `
 			S: +OK ready
 			S: -ERR [SYS/TEMP] Disconnected for inactivity.
 			GOODBYE no
@@ -152,8 +143,8 @@ func TestDialogues(t *testing.T) {
 
 // Without Offer every octet passes as it is, and the framing is followed.
 func TestWatches(t *testing.T) {
-	dialoguetest.PlayAll(t, session, []dialoguetest.Script{
-		{"stls-of-the-server", watches, `
+	dialoguetest.PlayAll(t, New, []dialoguetest.Script{
+		{"stls-of-the-server", dialoguetest.Watches, `
 			S: +OK ready
 			C: CAPA
 			S: +OK
@@ -170,7 +161,7 @@ func TestWatches(t *testing.T) {
 			C: "\x16\x03\x01"
 			S: "\x16\x03\x03\n"
 		`},
-		{"password", watches, `
+		{"password", dialoguetest.Watches, `
 			S: +OK ready
 			C: USER alice
 			C: PASS secret
@@ -178,23 +169,23 @@ func TestWatches(t *testing.T) {
 			S: +OK
 			GOODBYE yes
 		`},
-		{"bare-lf", watches, `
+		{"bare-lf", dialoguetest.Watches, `
 			S: +OK ready
 			C: "STAT\n"
 			BLIND
 			S: +OK 0 0
 		`},
-		{"blank-line", watches, `
+		{"blank-line", dialoguetest.Watches, `
 			S: +OK ready
 			C: ` + `
 			BLIND
 		`},
-		{"no-pop3", watches, `
+		{"no-pop3", dialoguetest.Watches, `
 			S: * OK ready
 			BLIND
 			C: "\x00"
 		`},
-		{"many-commands", watches, `
+		{"many-commands", dialoguetest.Watches, `
 			S: +OK ready
 			C: "` + strings.Repeat(`NOOP\r\n`, 100) + `"
 			S: "` + strings.Repeat(`+OK\r\n`, 100) + `"
@@ -205,8 +196,8 @@ func TestWatches(t *testing.T) {
 
 func TestHostile(t *testing.T) {
 	long := strings.Repeat("x", 8192)
-	dialoguetest.PlayAll(t, session, []dialoguetest.Script{
-		{"injection", offers, `
+	dialoguetest.PlayAll(t, New, []dialoguetest.Script{
+		{"injection", dialoguetest.Offers, `
 			S: +OK ready
 			C! "STLS\r\nUSER mallory\r\n"
 			>C +OK Begin TLS negotiation
@@ -215,7 +206,7 @@ func TestHostile(t *testing.T) {
 			C: NOOP
 			S: +OK
 		`},
-		{"stls-behind-what-is-open", offers, `
+		{"stls-behind-what-is-open", dialoguetest.Offers, `
 			S: +OK ready
 			C: CAPA
 			C! "STLS\r\nNOOP\r\n"
@@ -226,7 +217,7 @@ func TestHostile(t *testing.T) {
 			>C +OK Begin TLS negotiation
 			TLS 6
 		`},
-		{"commands-in-disguise", offers, `
+		{"commands-in-disguise", dialoguetest.Offers, `
 			S: +OK ready
 			C!  USER alice
 			C! "\tUSER alice\r\n"
@@ -245,32 +236,32 @@ func TestHostile(t *testing.T) {
 			>C -ERR Must issue a STLS command first
 			>C -ERR Must issue a STLS command first
 		`},
-		{"password-behind-auth-that-fails", offers, `
+		{"password-behind-auth-that-fails", dialoguetest.Offers, `
 			S: +OK ready
 			C: AUTH NTLM
 			C! PASS secret
 			S: -ERR not now
 			>C -ERR Must issue a STLS command first
 		`},
-		{"talks-first", offers, `
+		{"talks-first", dialoguetest.Offers, `
 			C! "STLS\r\nNOOP\r\n"
 			S: +OK ready
 			>C +OK Begin TLS negotiation
 			TLS 6
 		`},
-		{"bare-cr", offers, `
+		{"bare-cr", dialoguetest.Offers, `
 			S: +OK ready
 			C! "NOOP\rUSER alice\r\n"
 			>C -ERR CR or LF alone in a command line
 			ERR pop3: client: CR or LF alone in a command line
 		`},
-		{"endless-line", offers, `
+		{"endless-line", dialoguetest.Offers, `
 			S: +OK ready
 			C! "` + long + `"
 			>C -ERR command line longer than 8192 octets
 			ERR pop3: client: command line longer than 8192 octets
 		`},
-		{"long-token", offloads, `
+		{"long-token", dialoguetest.Offloads, `
 			S: +OK ready
 			C: AUTH GSSAPI ` + long + `
 			S: + ` + `
@@ -280,15 +271,15 @@ func TestHostile(t *testing.T) {
 			>C -ERR line of an authentication longer than 65536 octets
 			ERR pop3: client: line of an authentication longer than 65536 octets
 		`},
-		{"greeting-512", offers, `
+		{"greeting-512", dialoguetest.Offers, `
 			S: +OK ` + strings.Repeat("x", 506) + `
 		`},
-		{"greeting-513", offers, `
+		{"greeting-513", dialoguetest.Offers, `
 			S! +OK ` + strings.Repeat("x", 507) + `
-			>C -ERR greeting longer than 512 octets
-			ERR pop3: server: greeting longer than 512 octets
+			>C -ERR greeting line longer than 512 octets
+			ERR pop3: server: greeting line longer than 512 octets
 		`},
-		{"list-1001", offers, `
+		{"list-1001", dialoguetest.Offers, `
 			S: +OK ready
 			C: CAPA
 			S: +OK
@@ -296,7 +287,7 @@ func TestHostile(t *testing.T) {
 			S! X
 			ERR pop3: server: list of more than 1000 lines
 		`},
-		{"no-response", offers, `
+		{"no-response", dialoguetest.Offers, `
 			S: +OK ready
 			C: NOOP
 			S! + more

@@ -45,36 +45,70 @@ func quiet(tb testing.TB) *site {
 	return s
 }
 
+// upBridge opens a connection up to the hello of its server, which comes in two
+// pieces.
+func (s *sink) upBridge(now int64, c engine.Core) {
+	c.Tick(now, engine.Deadline, s)
+	c.Bytes(now, engine.Client, greeting[:30], s)
+	c.Bytes(now, engine.Client, greeting, s)
+	c.Dialed(now, 1, false, nil, s)
+	c.Bytes(now, 1, flight[:20], s)
+	c.Bytes(now, 1, flight[20:], s)
+}
+
 // A connection costs its core; what moves and ticks afterwards costs nothing.
 func TestAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("pools forget under the race detector")
 	}
-	s, d := quiet(t), new(sink)
-	now := epoch
-	least := func(run func()) float64 {
-		best := 100.0
-		for range 5 { // a collection in between empties the pools
-			best = min(best, testing.AllocsPerRun(200, run))
-		}
-		return best
+	bridge, d := newBridge(t, persistence.SourceIP, persistence.SSLID), new(sink)
+	bridge.vip.Log = func(*route.Record) {}
+	for _, tt := range []struct {
+		name  string
+		site  *site
+		up    func(now int64, c engine.Core)
+		state uintptr // octets beside the core and its pair
+	}{
+		{"relay", quiet(t), d.up, 0},
+		{"bridge", bridge, d.upBridge, unsafe.Sizeof(helloReader{})},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			now := epoch
+			if n := least(func() {
+				now += 1e6
+				c := New(&tt.site.cur, tt.site.conn)
+				tt.up(now, c)
+				d.down(now, c, 1000)
+			}); n > 1 {
+				t.Errorf("%v allocations for each connection; want 1", n)
+			}
+			c := New(&tt.site.cur, tt.site.conn)
+			tt.up(now, c)
+			if n := least(func() {
+				now += int64(30 * time.Second)
+				c.Moved(now, engine.Client, 1000, d)
+				c.Moved(now, 1, 1000, d)
+				c.Tick(now, engine.Deadline, d)
+			}); n != 0 {
+				t.Errorf("%v allocations for octets and a tick; want 0", n)
+			}
+			size := unsafe.Sizeof(Conn{}) + unsafe.Sizeof(pair{}) + tt.state
+			if size > 1024 {
+				t.Errorf("an open connection holds %d octets; want at most 1024", size)
+			}
+			t.Logf("an open connection holds %d octets", size)
+		})
 	}
-	if n := least(func() { now += 1e6; d.play(now, New(&s.cur, s.conn), 1000) }); n > 1 {
-		t.Errorf("%v allocations for each connection; want 1", n)
+}
+
+// least returns how often run allocates, at its best: a collection in between
+// empties the pools.
+func least(run func()) float64 {
+	best := 100.0
+	for range 5 {
+		best = min(best, testing.AllocsPerRun(200, run))
 	}
-	c := New(&s.cur, s.conn)
-	d.up(now, c)
-	if n := least(func() {
-		now += int64(30 * time.Second)
-		c.Moved(now, engine.Client, 1000, d)
-		c.Moved(now, 1, 1000, d)
-		c.Tick(now, engine.Deadline, d)
-	}); n != 0 {
-		t.Errorf("%v allocations for octets and a tick; want 0", n)
-	}
-	if size := unsafe.Sizeof(Conn{}) + unsafe.Sizeof(pair{}); size > 1024 {
-		t.Errorf("an open connection holds %d octets; want at most 1024", size)
-	}
+	return best
 }
 
 func BenchmarkConnection(b *testing.B) {

@@ -247,7 +247,7 @@ func TestOneSnapshotForEachConnection(t *testing.T) {
 	next, profile := *s.vip, *s.profile
 	profile.Name, profile.IdleTimeout = "other", time.Second
 	next.Profiles, next.Retired = []*route.Profile{&profile}, true
-	s.cur.Store(&next)
+	s.cur.Store(&VIP{VIP: &next})
 	f.pass(5 * time.Minute)
 	f.say(f.legs[0], "x")
 	received(t, f.last, "x")
@@ -282,8 +282,8 @@ func TestRecord(t *testing.T) {
 		t.Errorf("record %+v; want %+v", got, want)
 	}
 	c := s.vip.Counters
-	if c.Requests.Load() != 0 || c.Status[0].Load() != 0 || c.Ends[route.EndDone].Load() != 1 {
-		t.Errorf("%d requests, %d without a status, %d ends; want 0, 0, 1", c.Requests.Load(), c.Status[0].Load(), c.Ends[route.EndDone].Load())
+	if f := c.Figures(); f[0].Requests() != 0 || c.Ends[route.EndDone].Load() != 1 {
+		t.Errorf("%d requests, %d ends; want 0, 1", f[0].Requests(), c.Ends[route.EndDone].Load())
 	}
 }
 

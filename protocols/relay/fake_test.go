@@ -26,9 +26,11 @@ type fake struct {
 	last *fakeLeg    // the server that was dialled last
 	log  []*fakeLeg  // every leg that was dialled, in order
 
-	manual bool                           // Dialed is called by the test
+	speaks bool                           // the core may say or look at something
+	manual bool                           // Dialed and Secured are called by the test
 	refuse func(e *balance.Endpoint) bool // connecting fails
 	wakes  int                            // calls of Wake
+	full   *fakeLeg                       // Send answers full
 	inCall bool                           // of the core
 }
 
@@ -37,14 +39,19 @@ type fakeLeg struct {
 	id       engine.Leg
 	endpoint *balance.Endpoint
 	to       *fakeLeg // of the Move from here
+	left     int64    // of it; -1: all
+	shakes   bool     // StartTLS was called
+	tls      bool     // and was answered
+	dropped  int      // octets that it has discarded
 	held     bool
 	dialling bool
 	half     bool
 	moved    int64 // not reported yet
 
 	sent    []byte // by the peer, all of it
-	unread  []byte // of that, what the driver has not moved
-	fin     bool   // the peer has closed its half
+	unread  []byte // of that, what the core has not used and the driver not moved
+	offer   bool
+	fin     bool // the peer has closed its half
 	finTold bool
 	gone    bool // the peer has reset
 
@@ -55,9 +62,9 @@ type fakeLeg struct {
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano()
 
-func newFake(tb testing.TB, cur *route.Current, conn engine.Conn) *fake {
+func newFake(tb testing.TB, cur *Current, conn engine.Conn) *fake {
 	tb.Helper()
-	return &fake{t: tb, now: epoch, core: New(cur, conn), legs: [2]*fakeLeg{{}, nil}}
+	return &fake{t: tb, now: epoch, core: New(cur, conn), legs: [2]*fakeLeg{{}, nil}, speaks: cur.Load().Read != nil || cur.Load().Speaks != nil}
 }
 
 // open makes the connection open, and runs what follows.
@@ -93,9 +100,14 @@ func (f *fake) run() {
 
 // step reports one thing that is due at l.
 func (f *fake) step(l *fakeLeg) bool {
+	unread := len(l.unread) > 0
 	switch {
 	case l.dialling:
 		return !f.manual && f.dialed(l)
+	case l.shakes:
+		l.dropped += len(l.unread)
+		l.unread = nil
+		return !f.manual && f.secured(l, nil)
 	case l.gone:
 		f.reportMoves()
 		f.call(func() { f.core.End(f.now, l.id, errReset, f) })
@@ -104,10 +116,11 @@ func (f *fake) step(l *fakeLeg) bool {
 		}
 	case l.held:
 		return false
-	case len(l.unread) > 0 && l.to != nil:
-		l.to.got = append(l.to.got, l.unread...)
-		l.moved += int64(len(l.unread))
-		l.unread = nil
+	case unread && l.to != nil:
+		f.moves(l)
+	case unread && l.offer:
+		l.offer = false
+		f.offered(l)
 	case l.fin && !l.finTold:
 		l.finTold, l.to = true, nil
 		f.reportMoves()
@@ -116,6 +129,47 @@ func (f *fake) step(l *fakeLeg) bool {
 		return false
 	}
 	return true
+}
+
+// moves moves what is unread at l.
+func (f *fake) moves(l *fakeLeg) {
+	n := int64(len(l.unread))
+	if l.left >= 0 {
+		n = min(n, l.left)
+		l.left -= n
+	}
+	if !l.to.half {
+		l.to.got = append(l.to.got, l.unread[:n]...)
+	}
+	l.moved += n
+	l.unread = l.unread[n:]
+	if l.left == 0 {
+		l.to, l.offer = nil, true
+		f.reportMoves()
+	}
+}
+
+// secured answers the StartTLS of l.
+func (f *fake) secured(l *fakeLeg, err error) bool {
+	l.shakes, l.tls = false, err == nil
+	if err != nil {
+		f.legs[l.id] = nil
+	}
+	n := l.dropped
+	l.dropped = 0
+	f.call(func() { f.core.Secured(f.now, l.id, n, err, f) })
+	return true
+}
+
+// offered offers what is unread at l. Nothing is rewritten in place.
+func (f *fake) offered(l *fakeLeg) {
+	p := bytes.Clone(l.unread)
+	var used int
+	f.call(func() { used = f.core.Bytes(f.now, l.id, p, f) })
+	if !bytes.Equal(p, l.unread) || used > 0 && !f.speaks {
+		f.t.Fatalf("of %q the core used %d octets, and left %q", l.unread, used, p)
+	}
+	l.unread = l.unread[used:]
 }
 
 // dialed answers the Dial of l.
@@ -142,9 +196,12 @@ func (f *fake) reportMoves() {
 
 // say is what the peer of l sends.
 func (f *fake) say(l *fakeLeg, text string) {
-	l.sent, l.unread = append(l.sent, text...), append(l.unread, text...)
+	l.sent, l.unread, l.offer = append(l.sent, text...), append(l.unread, text...), true
 	f.run()
 }
+
+// sayOctets is say.
+func (f *fake) sayOctets(l *fakeLeg, p []byte) { f.say(l, string(p)) }
 
 // end is the peer of l closing its half.
 func (f *fake) end(l *fakeLeg) {
@@ -188,31 +245,38 @@ func (f *fake) leg(id engine.Leg) *fakeLeg {
 
 // Send implements engine.Driver.
 func (f *fake) Send(to engine.Leg, p []byte) bool {
-	f.t.Fatalf("a relay says %q of its own to leg %d", p, to)
-	return false
+	if !f.speaks {
+		f.t.Fatalf("a relay says %q of its own to leg %d", p, to)
+	}
+	l := f.leg(to)
+	if l != nil && !l.half {
+		l.got = append(l.got, p...)
+	}
+	return l != nil && l == f.full
 }
 
 // Hold implements engine.Driver.
 func (f *fake) Hold(from engine.Leg, on bool) {
-	if l := f.leg(from); l != nil {
+	if l := f.leg(from); l != nil && l.held != on {
 		l.held = on
+		l.offer = l.offer || !on
 	}
 }
 
 // Move implements engine.Driver.
 func (f *fake) Move(from, to engine.Leg, n int64) {
 	l, t := f.leg(from), f.leg(to)
-	if l == nil || t == nil || n != -1 || l.to != nil {
+	if l == nil || t == nil || n != -1 && (n <= 0 || !f.speaks) || l.to != nil && n != -1 {
 		f.t.Fatalf("Move(%d, %d, %d): %+v, %+v", from, to, n, l, t)
 	}
 	if !l.finTold {
-		l.to = t
+		l.to, l.left = t, n
 	}
 }
 
 // Dial implements engine.Driver.
 func (f *fake) Dial(e *balance.Endpoint, reuse bool) engine.Leg {
-	if !f.inCall || f.legs[1] != nil || reuse {
+	if !f.inCall || f.legs[1] != nil || reuse || e.TLS != nil {
 		f.t.Fatalf("Dial(%s, %v) beside %+v", e.Name, reuse, f.legs[1])
 	}
 	f.last = &fakeLeg{id: 1, endpoint: e, dialling: true}
@@ -222,7 +286,13 @@ func (f *fake) Dial(e *balance.Endpoint, reuse bool) engine.Leg {
 }
 
 // StartTLS implements engine.Driver.
-func (f *fake) StartTLS(engine.Leg, bool) { f.t.Fatal("StartTLS") }
+func (f *fake) StartTLS(id engine.Leg, dropUnread bool) {
+	l := f.leg(id)
+	if !f.speaks || l == nil || l.shakes || l.tls || !dropUnread {
+		f.t.Fatalf("StartTLS(%d, %v): %+v", id, dropUnread, l)
+	}
+	l.shakes, l.to = true, nil
+}
 
 // Close implements engine.Driver.
 func (f *fake) Close(id engine.Leg, how engine.How) {
@@ -247,6 +317,7 @@ func (f *fake) Close(id engine.Leg, how engine.How) {
 		for _, from := range f.legs {
 			if from != nil && from.to == l {
 				from.to = nil
+				from.offer = true
 			}
 		}
 	}
@@ -259,7 +330,7 @@ func (f *fake) Wake(at int64) { f.wake, f.wakes = at, f.wakes+1 }
 type site struct {
 	vip      *route.VIP
 	profile  *route.Profile
-	cur      route.Current
+	cur      Current
 	conn     engine.Conn
 	records  []route.Record
 	services []*balance.Service
@@ -267,6 +338,25 @@ type site struct {
 
 // newSite makes a VIP with two servers that are up, round robin.
 func newSite(tb testing.TB, steps ...persistence.Step) *site {
+	tb.Helper()
+	return siteOf(tb, []string{"cas1", "cas2"}, steps...)
+}
+
+// newBridge makes one that passes TLS on, with three servers.
+func newBridge(tb testing.TB, steps ...persistence.Method) *site {
+	tb.Helper()
+	all := make([]persistence.Step, 0, len(steps))
+	for _, by := range steps {
+		all = append(all, persistence.Step{By: by})
+	}
+	s := siteOf(tb, []string{"cas1", "cas2", "cas3"}, all...)
+	s.vip.HeaderTimeout = 30 * time.Second
+	s.cur.Store(&VIP{VIP: s.vip, Read: ReadHello})
+	return s
+}
+
+// siteOf makes a VIP with those servers, which are up, round robin.
+func siteOf(tb testing.TB, names []string, steps ...persistence.Step) *site {
 	tb.Helper()
 	s := &site{
 		profile: &route.Profile{Name: "rpc", IdleTimeout: 10 * time.Minute},
@@ -276,10 +366,14 @@ func newSite(tb testing.TB, steps ...persistence.Step) *site {
 		},
 	}
 	s.vip = &route.VIP{Name: "relay", Counters: new(route.Counters), Profiles: []*route.Profile{s.profile}}
-	s.vip.Log = func(r *route.Record) { s.records = append(s.records, *r) }
+	s.vip.Log = func(r *route.Record) {
+		c := *r
+		c.Host = bytes.Clone(r.Host)
+		s.records = append(s.records, c)
+	}
 	var servers balance.Servers
 	var members []persistence.Member
-	for _, name := range []string{"cas1", "cas2"} {
+	for _, name := range names {
 		srv := servers.Get(name)
 		svc := &balance.Service{Server: srv, Profile: "rpc"}
 		svc.SetState(time.Unix(0, epoch), balance.Up)
@@ -300,7 +394,7 @@ func newSite(tb testing.TB, steps ...persistence.Step) *site {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s.cur.Store(s.vip)
+	s.cur.Store(&VIP{VIP: s.vip})
 	return s
 }
 
@@ -337,4 +431,10 @@ func received(t *testing.T, l *fakeLeg, text string) {
 	if !bytes.Equal(l.got, []byte(text)) {
 		t.Errorf("leg %d got %q; want %q", l.id, l.got, text)
 	}
+}
+
+// receivedAll is received for what comes in parts.
+func receivedAll(t *testing.T, l *fakeLeg, parts ...[]byte) {
+	t.Helper()
+	received(t, l, string(bytes.Join(parts, nil)))
 }

@@ -38,8 +38,8 @@ type Flow struct {
 
 // NewFlow returns the protocol of a flow that begins at the VIP that cur points
 // to, which has one profile. It takes the snapshot in force, and keeps it.
-func NewFlow(cur *route.Current, c engine.Conn) *Flow {
-	vip := cur.Load()
+func NewFlow(cur *Current, c engine.Conn) *Flow {
+	vip := cur.Load().VIP
 	return &Flow{
 		vip: vip, profile: vip.Profiles[0], client: c.Remote,
 		rq: route.Request{Source: c.Remote.Addr().Unmap(), Dest: c.Local.Addr().Unmap()},

@@ -245,7 +245,7 @@ func TestFlowWithoutAServer(t *testing.T) {
 func TestOneSnapshotForEachFlow(t *testing.T) {
 	s, after := newSite(t), newSite(t)
 	f := s.begin(t, epoch)
-	s.cur.Store(after.vip)
+	s.cur.Store(&VIP{VIP: after.vip})
 	f.Answered(epoch, 10)
 	f.Unreached(epoch)
 	if e := f.Choose(epoch); e != s.profile.Candidates[1].Endpoint {

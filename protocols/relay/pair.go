@@ -8,12 +8,26 @@ import (
 	"casbah/route"
 )
 
+// stage is how far a connection is.
+type stage uint8
+
+const (
+	reading  stage = iota // the reader has not found what it looks for
+	dialling              // the server is awaited
+	securing              // it is to begin TLS
+	joined                // octets flow both ways; from here on the connection is up
+	watching              // likewise, and the reader looks at what the server says
+	talking               // likewise, through a dialogue
+)
+
 // pair is the state of a client connection and its server's. It is pooled.
 type pair struct {
-	vip     *route.VIP
+	vip     *VIP
 	profile *route.Profile
 	d       route.Decision
 	rq      route.Request
+	reader  Reader // nil: there is none
+	talk    *talk  // nil: octets move unread, or not yet
 
 	server   engine.Leg // engine.Client: none
 	attempts int
@@ -23,7 +37,8 @@ type pair struct {
 	last    int64 // octets were seen to move last
 	touched int64 // the binding was touched last
 
-	joined     bool // the server is there
+	stage      stage
+	begun      bool // the reader has been offered something
 	clientDone bool // the client sends nothing more
 	serverDone bool // nor does the server
 }
@@ -39,12 +54,34 @@ func newPair(c *Conn, now int64) *pair {
 	p.vip = c.cur.Load()
 	p.profile = p.vip.Profiles[0]
 	p.rq = route.Request{Source: c.client.Addr().Unmap(), Dest: c.local.Unmap()}
+	if c.session != [16]byte{} {
+		p.rq.SessionID, p.rq.SessionSealed = c.session[:], true
+	}
 	p.began = now
+	p.stage = dialling
+	if p.vip.Read != nil {
+		p.reader, p.stage = p.vip.Read(), reading
+	}
 	return p
+}
+
+// passed counts octets that went from one side to the other.
+func (p *pair) passed(from engine.Leg, n int64) {
+	if from == engine.Client {
+		p.in += n
+		p.vip.Counters.In.Add(uint64(n))
+	} else {
+		p.out += n
+		p.vip.Counters.Out.Add(uint64(n))
+	}
 }
 
 // release gives p back to the pool. Its decision has been released.
 func (p *pair) release() {
+	if p.reader != nil {
+		p.reader.Release()
+	}
+	p.talk.release()
 	*p = pair{}
 	pairs.Put(p)
 }
@@ -65,9 +102,13 @@ func (p *pair) record(now int64, end route.End, client netip.AddrPort) {
 		End:      end,
 		Attempts: p.attempts,
 	}
+	if p.reader != nil {
+		r.Host = p.reader.Host()
+	}
 	if p.d.Profile != nil { // else it ended before a decision
 		r.Server, r.Step, r.Why = p.d.Server(), p.d.Step(), p.d.Why()
 	}
 	p.vip.CountRelayed(r)
+	r.Host = nil
 	records.Put(r)
 }

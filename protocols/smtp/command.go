@@ -2,51 +2,35 @@ package smtp
 
 import "casbah/internal/maildialogue"
 
-// What ends a session, of the client.
-var (
-	errLongCommand = &maildialogue.ProtocolError{Protocol: protocol, Text: "command line longer than 8192 octets"}
-	errLongToken   = &maildialogue.ProtocolError{Protocol: protocol, Text: "line of an authentication longer than 65536 octets"}
-	errBareEnd     = &maildialogue.ProtocolError{Protocol: protocol, Text: "CR or LF alone in a command line"}
-	errChunk       = &maildialogue.ProtocolError{Protocol: protocol, Text: "BDAT or XEXCH50 without a number of octets"}
-)
+// errChunk ends a session, of the client.
+var errChunk = protocol.Client("BDAT or XEXCH50 without a number of octets")
 
 // What the relay answers itself.
+var replies = maildialogue.Replies{
+	Begin:       "220 2.0.0 Ready to start TLS\r\n",                 // RFC 3207, Section 4
+	NoArguments: "501 5.5.4 STARTTLS takes no parameters\r\n",       // RFC 3207, Section 4
+	Already:     "503 5.5.1 TLS is already active\r\n",              // RFC 5321, Section 4.2.4: bad sequence
+	TooLate:     "503 5.5.1 STARTTLS is not allowed after AUTH\r\n", // the server keeps who it took the client for
+}
+
 const (
-	ready       = "220 2.0.0 Ready to start TLS\r\n"                      // RFC 3207, Section 4
-	noArguments = "501 5.5.4 STARTTLS takes no parameters\r\n"            // RFC 3207, Section 4
-	needsTLS    = "530 5.7.0 Must issue a STARTTLS command first\r\n"     // RFC 3207, Section 4
-	tlsAlready  = "503 5.5.1 TLS is already active\r\n"                   // RFC 5321, Section 4.2.4: bad sequence
-	tlsTooLate  = "503 5.5.1 STARTTLS is not allowed after AUTH\r\n"      // the server keeps who it took the client for
-	needsEHLO   = "503 5.5.1 Send EHLO first\r\n"                         // RFC 5321, Section 4.1.4
-	unreadable  = "500 5.5.2 Syntax error, command is not recognised\r\n" // RFC 5321, Section 4.2.4
+	needsTLS   = "530 5.7.0 Must issue a STARTTLS command first\r\n"     // RFC 3207, Section 4
+	needsEHLO  = "503 5.5.1 Send EHLO first\r\n"                         // RFC 5321, Section 4.1.4
+	unreadable = "500 5.5.2 Syntax error, command is not recognised\r\n" // RFC 5321, Section 4.2.4
 )
 
 // fromClient takes one line, or says what passes.
 func (d *Dialogue) fromClient(p []byte, e *Effect) (int, error) {
-	s := &d.state
-	switch {
-	case s.Phase == maildialogue.Message:
+	if d.state.Phase == maildialogue.Message {
 		return d.message(p, e), nil
-	case s.Phase == maildialogue.Awaits, d.queue.Full(), s.Edits() && !s.Greeted:
-		s.Hold(e)
-		return 0, nil
 	}
-	most, errLong := maildialogue.MostLine, errLongCommand
-	if s.Phase == maildialogue.Answers || maildialogue.HasPrefix(p, "AUTH ") || maildialogue.HasPrefix(p, "X-EXPS ") {
-		most, errLong = maildialogue.MostToken, errLongToken
-	}
-	line, long := s.ClientLine(p, most)
+	line, text, mistake := d.state.Command(p, e)
 	switch {
-	case long:
-		return 0, d.fail(e, errLong)
+	case mistake != nil:
+		return 0, d.fail(e, mistake)
 	case line == nil:
 		return 0, nil
-	}
-	text, ok := maildialogue.Clean(line)
-	switch {
-	case !ok:
-		return 0, d.fail(e, errBareEnd)
-	case s.Phase == maildialogue.Answers:
+	case d.state.Phase == maildialogue.Answers:
 		d.forward(line, auth, e)
 		return len(line), nil
 	}
@@ -56,7 +40,7 @@ func (d *Dialogue) fromClient(p []byte, e *Effect) (int, error) {
 // message takes a piece of a message. The last is sent like a line, so that it
 // leaves before its reply is waited for.
 func (d *Dialogue) message(p []byte, e *Effect) int {
-	n, done := d.body.Scan(p)
+	n, done := d.state.Body.Scan(p)
 	if !done {
 		e.PassClient = int64(n)
 		return 0
@@ -73,8 +57,8 @@ func (d *Dialogue) command(line, text []byte, e *Effect) (int, error) {
 		d.state.Lose(e) // some servers answer an empty line, and some do not
 		return 0, nil
 	case d.state.Edits():
-		if own, begins := d.own(text, verb, args); own != "" {
-			return d.answer(len(line), own, begins, e), nil
+		if own := d.own(text, verb, args); own != "" {
+			return d.answer(len(line), own, e), nil
 		}
 	}
 	kind := plain
@@ -112,12 +96,7 @@ func (d *Dialogue) command(line, text []byte, e *Effect) (int, error) {
 // forward passes a line on. After all but plain commands the client has to
 // wait for the reply: it says what comes next (RFC 2920, Section 3.1).
 func (d *Dialogue) forward(line []byte, kind uint8, e *Effect) {
-	e.ToServer = append(e.ToServer, line...)
-	d.queue.Push(kind)
-	d.state.Phase = maildialogue.Command
-	if kind != plain {
-		d.state.Phase = maildialogue.Awaits
-	}
+	d.state.Forward(line, kind, kind != plain, e)
 }
 
 // chunk forwards BDAT, behind which a number of octets passes (RFC 3030,
@@ -133,55 +112,43 @@ func (d *Dialogue) chunk(line, args []byte, e *Effect) (int, error) {
 	return len(line), nil
 }
 
-// own returns what the relay answers to a command itself, and whether TLS
-// begins behind it; empty: the server answers.
-func (d *Dialogue) own(text, verb, args []byte) (answer string, begins bool) {
+// own returns what the relay answers to a command itself; empty: the server
+// answers.
+func (d *Dialogue) own(text, verb, args []byte) string {
 	if !maildialogue.IsVerb(verb) || text[0] != verb[0] {
-		return unreadable, false // a server that skips what stands before a verb would see one
+		return unreadable // a server that skips what stands before a verb would see one
 	}
-	mechanism, _ := maildialogue.Word(args)
+	first, _ := maildialogue.Word(args)
 	s := &d.state
 	switch {
 	case maildialogue.Is(verb, "STARTTLS"):
-		switch {
-		case s.Secure():
-			return tlsAlready, false
-		case d.authed:
-			return tlsTooLate, false
-		case len(mechanism) > 0:
-			return noArguments, false
-		}
-		return ready, true
+		return replies.StartTLS(&s.State, d.authed, len(first) > 0)
 	case d.mustGreet && !freely(verb):
-		return needsEHLO, false
-	case s.Plain() && maildialogue.Is(verb, "AUTH") && maildialogue.RevealsSecret(mechanism):
-		return needsTLS, false
+		return needsEHLO
+	case s.Requires() && !maildialogue.IsAny(verb, "EHLO", "NOOP", "QUIT"): // RFC 3207, Section 4
+		return needsTLS
+	case s.Plain() && maildialogue.Is(verb, "AUTH") && maildialogue.RevealsSecret(first):
+		return needsTLS
 	}
-	return "", false
+	return ""
 }
 
 // freely reports whether a command needs no EHLO before it, by RFC 5321,
 // Section 4.1.4.
 func freely(verb []byte) bool {
-	for _, name := range [...]string{"EHLO", "HELO", "NOOP", "RSET", "QUIT", "HELP", "VRFY", "EXPN"} {
-		if maildialogue.Is(verb, name) {
-			return true
-		}
-	}
-	return false
+	return maildialogue.IsAny(verb, "EHLO", "HELO", "NOOP", "RSET", "QUIT", "HELP", "VRFY", "EXPN")
 }
 
 // answer replies in place of the server, once its replies to what came before
 // have passed.
-func (d *Dialogue) answer(used int, own string, begins bool, e *Effect) int {
+func (d *Dialogue) answer(used int, own string, e *Effect) int {
 	if !d.rests() {
 		d.state.Hold(e)
 		return 0
 	}
 	e.ToClient = append(e.ToClient, own...)
-	if begins {
-		d.state.Phase = maildialogue.Handshake
-		e.StartTLS = true
+	if own == replies.Begin {
+		d.state.Handshake(e)
 	}
 	return used
 }

@@ -11,24 +11,19 @@ func FuzzDialogue(f *testing.F) {
 	const server = "220 ready\r\n250-cas1\r\n250-AUTH NTLM LOGIN\r\n250-CHUNKING\r\n250 STARTTLS\r\n334 go\r\n235 ok\r\n" +
 		"250 ok\r\n354 go\r\n250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n220 go\r\n"
 	const client = "EHLO a\r\nAUTH NTLM\r\nTlRM\r\nMAIL FROM:<>\r\nDATA\r\n..\r\n.\r\nBDAT 5\r\nQUIT\nXEXCH50 3 2\r\nabcX-ANONYMOUSTLS\r\nSTARTTLS\r\nEHLO b\r\n"
-	for options := range 8 {
-		f.Add([]byte(client), []byte(server), []byte{20, 15, 120, 21, 14, 11, 14, 255, 254, 255, 254}, byte(options))
-		f.Add([]byte("STARTTLS\r\nMAIL FROM:<>\r\nEHLO a\r\nAUTH PLAIN x\r\n"), []byte(server), []byte{20, 25, 254, 200}, byte(options))
-		f.Add([]byte("DATA\r\n.\r\nEHLO a\r\n"), []byte("220 a\r\n354\r\n250\r\n250-STARTTLS\r\n250 AUTH=LOGIN\r\n"), []byte{12, 15, 12, 255}, byte(options))
-		f.Add([]byte("EHLO a\rAUTH PLAIN x\n"), []byte("220 a\r\n250-\r\n250"), []byte{}, byte(options))
-	}
-	f.Fuzz(func(t *testing.T, client, server, plan []byte, chance byte) {
-		o := dialoguetest.Options(chance)
-		dialoguetest.Fuzz(t, func() dialoguetest.Dialogue { return session(o) }, o.Offer, dialoguetest.Talk{Client: client, Server: server, Plan: plan})
+	dialoguetest.FuzzDialogue(f, New, []dialoguetest.Talk{
+		{client, server, []byte{20, 15, 120, 21, 14, 11, 14, 255, 254, 255, 254}},
+		{"STARTTLS\r\nMAIL FROM:<>\r\nEHLO a\r\nAUTH PLAIN x\r\n", server, []byte{20, 25, 254, 200}},
+		{"DATA\r\n.\r\nEHLO a\r\n", "220 a\r\n354\r\n250\r\n250-STARTTLS\r\n250 AUTH=LOGIN\r\n", []byte{12, 15, 12, 255}},
+		{"EHLO a\rAUTH PLAIN x\n", "220 a\r\n250-\r\n250", []byte{}},
 	})
 }
 
 // FuzzUpstream has a server say anything: what it is answered is known.
 func FuzzUpstream(f *testing.F) {
-	f.Add([]byte("220 ready\r\n250-a\r\n250 STARTTLS\r\n220 go\r\n"))
-	f.Add([]byte("220-ready\r\n250 a\r\n"))
-	f.Add([]byte("220 ready\r\n250-a\r\n250 STARTTLS\r\n220 go\r\n250 ok\r\n"))
-	f.Fuzz(func(t *testing.T, server []byte) {
-		dialoguetest.FuzzUpstream(t, func() dialoguetest.Upstream { return NewUpstream("lb") }, server, "EHLO lb\r\nSTARTTLS\r\n")
-	})
+	dialoguetest.FuzzUpstream(f, func() *Upstream { return NewUpstream("lb") }, "EHLO lb\r\nSTARTTLS\r\n",
+		"220 ready\r\n250-a\r\n250 STARTTLS\r\n220 go\r\n",
+		"220-ready\r\n250 a\r\n",
+		"220 ready\r\n250-a\r\n250 STARTTLS\r\n220 go\r\n250 ok\r\n",
+	)
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"unsafe"
 
+	"casbah/internal/maildialogue/dialoguetest"
+
 	"pgregory.net/rapid"
 )
 
@@ -74,32 +76,6 @@ func replySeen(list []string, o Options) string {
 
 // An idle session holds little, and lines cost nothing.
 func TestMemory(t *testing.T) {
-	if size := unsafe.Sizeof(Dialogue{}); size >= 300 {
-		t.Errorf("a session holds %d octets", size)
-	}
-	d := New(offloads)
-	var e Effect
-	from := func(call func([]byte, *Effect) (int, error), text []byte) {
-		e.Reset()
-		if used, err := call(text, &e); used != len(text) || err != nil {
-			t.Fatalf("%q: %d, %v", text, used, err)
-		}
-	}
-	from(d.FromServer, []byte("220 ready\r\n"))
-	rset, data, ok, goAhead, body := []byte("RSET\r\n"), []byte("DATA\r\n"), []byte("250 ok\r\n"), []byte("354 go\r\n"), []byte("text\r\n.\r\n")
-	round := func() {
-		from(d.FromClient, rset)
-		from(d.FromServer, ok)
-		from(d.FromClient, data)
-		from(d.FromServer, goAhead)
-		e.Reset()
-		if used, err := d.FromClient(body[:6], &e); used != 0 || err != nil || e.PassClient != 6 {
-			t.Fatalf("FromClient(%q) = %d, %v; %d pass", body[:6], used, err, e.PassClient)
-		}
-		from(d.FromClient, body[6:])
-		from(d.FromServer, ok)
-	}
-	if n := testing.AllocsPerRun(100, round); n != 0 {
-		t.Errorf("%v allocations for a message", n)
-	}
+	dialoguetest.Memory(t, New(dialoguetest.Offloads), unsafe.Sizeof(Dialogue{}), dialoguetest.S("220 ready\r\n"),
+		dialoguetest.C("RSET\r\n"), dialoguetest.S("250 ok\r\n"), dialoguetest.C("DATA\r\n"), dialoguetest.S("354 go\r\n"), dialoguetest.C("text\r\n"), dialoguetest.C(".\r\n"), dialoguetest.S("250 ok\r\n"))
 }

@@ -2,30 +2,20 @@ package smtp
 
 import "casbah/internal/maildialogue"
 
-// mostGreeting is the longest line of a greeting (RFC 5321, Section 4.5.3.1.5).
-const mostGreeting = 512
-
 // What ends a session, of the server.
 var (
-	errLongReply    = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "reply line longer than 8192 octets"}
-	errLongGreeting = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "greeting line longer than 512 octets"}
-	errHugeGreeting = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "greeting longer than 8192 octets"}
-	errManyLines    = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "reply of more than 1000 lines"}
-	errNoReply      = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "line that is no reply"}
-	errGoAhead      = &maildialogue.ProtocolError{Protocol: protocol, Server: true, Text: "asks for more of a command that has no more"}
+	errManyLines = protocol.Server("reply of more than 1000 lines")
+	errNoReply   = protocol.Server("line that is no reply")
+	errGoAhead   = protocol.Server("asks for more of a command that has no more")
 )
 
 // fromServer takes one line of a reply.
 func (d *Dialogue) fromServer(p []byte, e *Effect) (int, error) {
 	s := &d.state
-	most, errLong := maildialogue.MostLine, errLongReply
-	if !s.Greeted {
-		most, errLong = mostGreeting, errLongGreeting
-	}
-	line, long := s.ServerLine(p, most)
+	line, mistake := s.Response(p)
 	switch {
-	case long:
-		return 0, d.fail(e, errLong)
+	case mistake != nil:
+		return 0, d.fail(e, mistake)
 	case line == nil:
 		return 0, nil
 	}
@@ -66,22 +56,22 @@ func parseReply(line []byte) (code int, last, ok bool) {
 
 // due returns the kind of the command that the server's words answer.
 func (d *Dialogue) due() uint8 {
-	if !d.state.Greeted || d.queue.Empty() {
+	if !d.state.Greeted || d.state.Queue.Empty() {
 		return plain
 	}
-	return d.queue.First()
+	return d.state.Queue.First()
 }
 
 // replied draws the conclusions of a whole reply.
 func (d *Dialogue) replied(code int, e *Effect) error {
 	s := &d.state
 	s.Left = s.Left || code == 421 || code == 221
-	kind, asked := d.due(), s.Greeted && !d.queue.Empty()
+	kind, asked := d.due(), s.Greeted && !d.state.Queue.Empty()
 	s.Greeted = true
 	if !asked {
 		return nil // the greeting, or a server that ends the session by itself
 	}
-	d.queue.Pop()
+	d.state.Queue.Pop()
 	if kind == plain {
 		if code/100 == 3 {
 			return d.fail(e, errGoAhead)
@@ -93,13 +83,13 @@ func (d *Dialogue) replied(code int, e *Effect) error {
 	case kind == ehlo || kind == helo:
 		d.mustGreet = d.mustGreet && code != 250
 	case kind == data && code/100 == 3:
-		s.Phase, d.body = maildialogue.Message, 0
+		s.Phase, s.Body = maildialogue.Message, 0
 	case kind == auth && code/100 == 3:
 		s.Phase = maildialogue.Answers
 	case kind == auth:
 		d.authed = d.authed || code/100 == 2
 	case kind == exchange50 && code/100 == 3:
-		d.queue.Push(plain)
+		d.state.Queue.Push(plain)
 		e.PassClient = d.octets
 	case kind == tls && code == 220, kind == turn && code/100 == 2:
 		s.Lose(e)

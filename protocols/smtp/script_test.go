@@ -7,15 +7,6 @@ import (
 	"casbah/internal/maildialogue/dialoguetest"
 )
 
-// Ways in which a relay is set.
-var (
-	offers   = Options{Offer: true}               // STARTTLS towards clients
-	offloads = Options{Offer: true, Secure: true} // port 465 towards clients
-	watches  = Options{}
-)
-
-func session(o Options) dialoguetest.Dialogue { return New(o) }
-
 // exchange2010 is the list of a receive connector, but for STARTTLS and AUTH.
 const exchange2010 = `
 			S: 250-cas1.example.org Hello [192.0.2.7]
@@ -29,8 +20,8 @@ const exchange2010 = `
 `
 
 func TestDialogues(t *testing.T) {
-	dialoguetest.PlayAll(t, session, []dialoguetest.Script{
-		{"exchange-2010-starttls", offers, `
+	dialoguetest.PlayAll(t, New, []dialoguetest.Script{
+		{"exchange-2010-starttls", dialoguetest.Offers, `
 			GOODBYE yes
 			S: "220-cas1.example.org Microsoft ESMTP MAIL Service ready\r\n"
 			GOODBYE no
@@ -71,7 +62,7 @@ func TestDialogues(t *testing.T) {
 			S! 250 STARTTLS
 			>C 250 AUTH NTLM LOGIN
 		`},
-		{"whole-session", offloads, `
+		{"whole-session", dialoguetest.Offloads, `
 			S: 220 ready
 			C: EHLO client
 			S: 250-cas1
@@ -135,7 +126,7 @@ func TestDialogues(t *testing.T) {
 			S: 221 2.0.0 Service closing transmission channel
 			GOODBYE no
 		`},
-		{"no-extensions", offers, `
+		{"no-extensions", dialoguetest.Offers, `
 			S: 220 ready
 			C: EHLO client
 			S! 250 cas1
@@ -146,7 +137,7 @@ func TestDialogues(t *testing.T) {
 			C: EHLO client
 			S: 502 5.5.1 not now
 		`},
-		{"only-secrets", offers, `
+		{"only-secrets", dialoguetest.Offers, `
 			S: 220 ready
 			C: EHLO client
 			S: 250-cas1
@@ -166,19 +157,19 @@ func TestDialogues(t *testing.T) {
 			S! 250 STARTTLS
 			>C 250 cas1
 		`},
-		{"server-goes-down", offers, `
+		{"server-goes-down", dialoguetest.Offers, `
 			S: 220 ready
 			S: 421 4.3.2 shutting down
 			GOODBYE no
 		`},
-		{"timeout-of-the-server", offers, `
+		{"timeout-of-the-server", dialoguetest.Offers, `
 			S: 220 ready
 			C: NOOP
 			S: 250 ok
 			S: 451 4.7.0 Timeout waiting for client input
 			GOODBYE yes
 		`},
-		{"anonymous-tls", offers, `
+		{"anonymous-tls", dialoguetest.Offers, `
 			S: 220 ready
 			C: EHLO cas2
 			S: 250-cas1
@@ -197,8 +188,8 @@ func TestDialogues(t *testing.T) {
 
 // Without Offer every octet passes as it is, and the framing is followed.
 func TestWatches(t *testing.T) {
-	dialoguetest.PlayAll(t, session, []dialoguetest.Script{
-		{"between-exchange-servers", watches, `
+	dialoguetest.PlayAll(t, New, []dialoguetest.Script{
+		{"between-exchange-servers", dialoguetest.Watches, `
 			S: 220 ready
 			C: EHLO cas2
 			S: 250-cas1
@@ -220,7 +211,7 @@ func TestWatches(t *testing.T) {
 			BLIND
 			C: "\x16\x03\x01"
 		`},
-		{"starttls-of-the-server", watches, `
+		{"starttls-of-the-server", dialoguetest.Watches, `
 			S: 220 ready
 			C: STARTTLS
 			S: 454 4.7.0 not now
@@ -232,13 +223,13 @@ func TestWatches(t *testing.T) {
 			C: "\x16\x03\x01"
 			S: "\x16\x03\x03\n"
 		`},
-		{"unknown-data", watches, `
+		{"unknown-data", dialoguetest.Watches, `
 			S: 220 ready
 			C: XDATA
 			S: 354 send it
 			BLIND
 		`},
-		{"turn", watches, `
+		{"turn", dialoguetest.Watches, `
 			S: 220 ready
 			C: TURN
 			S: 502 no
@@ -246,21 +237,21 @@ func TestWatches(t *testing.T) {
 			S: 250 ok
 			BLIND
 		`},
-		{"no-smtp", watches, `
+		{"no-smtp", dialoguetest.Watches, `
 			S: SSH-2.0-OpenSSH_9.2
 			BLIND
 		`},
-		{"bare-lf", watches, `
+		{"bare-lf", dialoguetest.Watches, `
 			S: 220 ready
 			C: "EHLO client\n"
 			BLIND
 		`},
-		{"blank-line", watches, `
+		{"blank-line", dialoguetest.Watches, `
 			S: 220 ready
 			C: ` + `
 			BLIND
 		`},
-		{"many-commands", watches, `
+		{"many-commands", dialoguetest.Watches, `
 			S: 220 ready
 			C: "` + strings.Repeat(`RSET\r\n`, 100) + `"
 			S: "` + strings.Repeat(`250 ok\r\n`, 100) + `"
@@ -271,8 +262,8 @@ func TestWatches(t *testing.T) {
 
 func TestHostile(t *testing.T) {
 	long := strings.Repeat("x", 8192)
-	dialoguetest.PlayAll(t, session, []dialoguetest.Script{
-		{"injection", offers, `
+	dialoguetest.PlayAll(t, New, []dialoguetest.Script{
+		{"injection", dialoguetest.Offers, `
 			S: 220 ready
 			C! "STARTTLS\r\nMAIL FROM:<mallory@example.org>\r\n"
 			>C 220 2.0.0 Ready to start TLS
@@ -284,7 +275,7 @@ func TestHostile(t *testing.T) {
 			C: MAIL FROM:<alice@example.org>
 			S: 250 ok
 		`},
-		{"starttls-behind-what-is-open", offers, `
+		{"starttls-behind-what-is-open", dialoguetest.Offers, `
 			S: 220 ready
 			C: MAIL FROM:<mallory@example.org>
 			C! "STARTTLS\r\nNOOP\r\n"
@@ -294,21 +285,21 @@ func TestHostile(t *testing.T) {
 			C! RCPT TO:<bob@example.org>
 			>C 503 5.5.1 Send EHLO first
 		`},
-		{"password-in-a-chunk", offers, `
+		{"password-in-a-chunk", dialoguetest.Offers, `
 			S: 220 ready
 			C: BDAT 20
 			S: 502 5.5.1 what?
 			C! AUTH PLAIN AGFsaWNl
 			>C 530 5.7.0 Must issue a STARTTLS command first
 		`},
-		{"password-in-data-that-is-refused", offers, `
+		{"password-in-data-that-is-refused", dialoguetest.Offers, `
 			S: 220 ready
 			C: DATA
 			C! AUTH PLAIN AGFsaWNl
 			S: 503 5.5.1 no
 			>C 530 5.7.0 Must issue a STARTTLS command first
 		`},
-		{"commands-in-disguise", offers, `
+		{"commands-in-disguise", dialoguetest.Offers, `
 			S: 220 ready
 			C!  AUTH PLAIN AGFsaWNl
 			C! "\tAUTH PLAIN AGFsaWNl\r\n"
@@ -329,31 +320,31 @@ func TestHostile(t *testing.T) {
 			>C 530 5.7.0 Must issue a STARTTLS command first
 			>C 530 5.7.0 Must issue a STARTTLS command first
 		`},
-		{"talks-first", offers, `
+		{"talks-first", dialoguetest.Offers, `
 			C! "STARTTLS\r\nNOOP\r\n"
 			S: 220 ready
 			>C 220 2.0.0 Ready to start TLS
 			TLS 6
 		`},
-		{"bare-cr", offers, `
+		{"bare-cr", dialoguetest.Offers, `
 			S: 220 ready
 			C! "NOOP\rAUTH PLAIN AGFsaWNl\r\n"
 			>C 421 4.5.0 CR or LF alone in a command line
 			ERR smtp: client: CR or LF alone in a command line
 		`},
-		{"bare-lf-while-a-reply-is-due", offers, `
+		{"bare-lf-while-a-reply-is-due", dialoguetest.Offers, `
 			S: 220 ready
 			C: NOOP
 			C! "NOOP\n"
 			ERR smtp: client: CR or LF alone in a command line
 		`},
-		{"endless-line", offers, `
+		{"endless-line", dialoguetest.Offers, `
 			S: 220 ready
 			C! "` + long + `"
 			>C 421 4.5.0 command line longer than 8192 octets
 			ERR smtp: client: command line longer than 8192 octets
 		`},
-		{"long-token", offloads, `
+		{"long-token", dialoguetest.Offloads, `
 			S: 220 ready
 			C: AUTH GSSAPI ` + long + `
 			S: 334 ` + `
@@ -363,7 +354,7 @@ func TestHostile(t *testing.T) {
 			>C 421 4.5.0 line of an authentication longer than 65536 octets
 			ERR smtp: client: line of an authentication longer than 65536 octets
 		`},
-		{"chunk-without-a-number", offers, `
+		{"chunk-without-a-number", dialoguetest.Offers, `
 			S: 220 ready
 			C: EHLO client
 			S: 250-cas1
@@ -374,40 +365,40 @@ func TestHostile(t *testing.T) {
 			>C 421 4.5.0 BDAT or XEXCH50 without a number of octets
 			ERR smtp: client: BDAT or XEXCH50 without a number of octets
 		`},
-		{"octets-without-a-number", offers, `
+		{"octets-without-a-number", dialoguetest.Offers, `
 			S: 220 ready
 			C! XEXCH50 x
 			>C 421 4.5.0 BDAT or XEXCH50 without a number of octets
 			ERR smtp: client: BDAT or XEXCH50 without a number of octets
 		`},
-		{"short-reply", offers, `
+		{"short-reply", dialoguetest.Offers, `
 			S: 220 ready
 			S! 25
 			>C 421 4.5.0 line that is no reply
 			ERR smtp: server: line that is no reply
 		`},
-		{"endless-greeting", offers, `
+		{"endless-greeting", dialoguetest.Offers, `
 			S! 220 ` + strings.Repeat("x", 507) + `
 			>C 421 4.5.0 greeting line longer than 512 octets
 			ERR smtp: server: greeting line longer than 512 octets
 		`},
-		{"greeting-512", offers, `
+		{"greeting-512", dialoguetest.Offers, `
 			S: 220 ` + strings.Repeat("x", 506) + `
 		`},
-		{"list-1001", offers, `
+		{"list-1001", dialoguetest.Offers, `
 			S: 220 ready
 			C: EHLO client
 			S! "` + strings.Repeat(`250-X\r\n`, 1001) + `"
 			>C "` + strings.Repeat(`250-X\r\n`, 999) + `"
 			ERR smtp: server: reply of more than 1000 lines
 		`},
-		{"no-reply", offers, `
+		{"no-reply", dialoguetest.Offers, `
 			S: 220 ready
 			S! hello
 			>C 421 4.5.0 line that is no reply
 			ERR smtp: server: line that is no reply
 		`},
-		{"asks-for-more", offers, `
+		{"asks-for-more", dialoguetest.Offers, `
 			S: 220 ready
 			C: NOOP
 			S: 354 more

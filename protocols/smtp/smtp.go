@@ -19,7 +19,7 @@ type (
 	Effect = maildialogue.Effect
 )
 
-const protocol = "smtp"
+const protocol maildialogue.Protocol = "smtp"
 
 // kinds of commands, by what their reply means.
 const (
@@ -36,9 +36,7 @@ const (
 // Dialogue follows one session. It holds no octets of it but, for the time of an
 // EHLO reply, one line.
 type Dialogue struct {
-	state maildialogue.State
-	queue maildialogue.Queue
-	body  maildialogue.Body
+	state maildialogue.Turns
 
 	lines     uint16 // of the reply that has begun; 0: none has
 	mustGreet bool   // TLS began, and EHLO has not been said since
@@ -49,7 +47,7 @@ type Dialogue struct {
 }
 
 // New returns the dialogue of a session that begins.
-func New(o Options) *Dialogue { return &Dialogue{state: maildialogue.NewState(o)} }
+func New(o Options) *Dialogue { return &Dialogue{state: maildialogue.NewTurns(protocol, o)} }
 
 // FromClient takes octets of the client and returns how many are used.
 func (d *Dialogue) FromClient(p []byte, e *Effect) (used int, err error) {
@@ -79,24 +77,22 @@ func (d *Dialogue) Injections() uint32 { return d.state.Injections() }
 // to a command, above all to the end of a message, would have the client
 // repeat what the server may have done.
 func (d *Dialogue) Goodbye(dst []byte) (out []byte, ok bool) {
-	if !d.rests() {
-		return dst, false
-	}
-	d.state.Phase = maildialogue.Over
-	return append(dst, "421 4.3.2 casbah is going down\r\n"...), true
+	return d.state.Goodbye(dst, "421 4.3.2 casbah is going down\r\n", d.rests())
+}
+
+// Timeout is Goodbye to a client that has said nothing for too long (RFC 5321,
+// Section 4.5.3.2.7).
+func (d *Dialogue) Timeout(dst []byte) (out []byte, ok bool) {
+	return d.state.Goodbye(dst, "421 4.4.2 idle for too long\r\n", d.rests())
 }
 
 // rests reports whether the client expects no reply and no reply has begun.
 func (d *Dialogue) rests() bool {
 	s := &d.state
-	return !s.Deaf() && !s.Left && d.lines == 0 && d.queue.Empty() && s.Phase != maildialogue.Message
+	return !s.Deaf() && !s.Left && d.lines == 0 && d.state.Queue.Empty() && s.Phase != maildialogue.Message
 }
 
 // fail ends the session by a mistake of a peer.
-func (d *Dialogue) fail(e *Effect, cause *maildialogue.ProtocolError) error {
-	farewell := ""
-	if d.rests() {
-		farewell = "421 4.5.0 "
-	}
-	return d.state.Fail(e, cause, farewell)
+func (d *Dialogue) fail(e *Effect, mistake *maildialogue.ProtocolError) error {
+	return d.state.Fail(e, mistake, "421 4.5.0 ", d.rests())
 }

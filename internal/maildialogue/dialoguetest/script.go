@@ -56,6 +56,14 @@ func parse(t *testing.T, script string) []step {
 	return steps
 }
 
+// Ways in which a relay is set.
+var (
+	Offers   = maildialogue.Options{Offer: true}                     // STARTTLS towards clients, a plain server
+	OffersTo = maildialogue.Options{Offer: true, ServerSecure: true} // the same, TLS towards the server
+	Offloads = maildialogue.Options{Offer: true, Secure: true}       // TLS of clients from the first octet, a plain server
+	Watches  = maildialogue.Options{}
+)
+
 // Script is a session, told line by line. It has no name of its own, so that a
 // line of a table is short.
 type Script = struct {
@@ -65,7 +73,7 @@ type Script = struct {
 }
 
 // PlayAll plays scripts.
-func PlayAll(t *testing.T, begin func(maildialogue.Options) Dialogue, scripts []Script) {
+func PlayAll[D Dialogue](t *testing.T, begin func(maildialogue.Options) D, scripts []Script) {
 	t.Helper()
 	for _, s := range scripts {
 		t.Run(s.Name, func(t *testing.T) {

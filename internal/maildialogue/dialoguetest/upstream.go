@@ -23,7 +23,7 @@ type UpstreamCase = struct {
 }
 
 // PlayUpstream plays cases, each answer whole and octet by octet.
-func PlayUpstream(t *testing.T, begin func() Upstream, cases []UpstreamCase) {
+func PlayUpstream[U Upstream](t *testing.T, begin func() U, cases []UpstreamCase) {
 	t.Helper()
 	for _, tt := range cases {
 		t.Run(tt.Name, func(t *testing.T) {
@@ -64,11 +64,18 @@ func playUpstream(t *testing.T, u Upstream, tt UpstreamCase, size int) {
 	}
 }
 
-// FuzzUpstream has a server say anything in one piece: all that it hears is of
+// FuzzUpstream has a server say anything, beginning with seeds.
+func FuzzUpstream[U Upstream](f *testing.F, begin func() U, said string, seeds ...string) {
+	for _, s := range seeds {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, server []byte) { fuzzUpstream(t, begin(), server, said) })
+}
+
+// fuzzUpstream has a server say anything in one piece: all that it hears is of
 // said, in order, and TLS begins at the end of what it said, or not at all.
-func FuzzUpstream(t *testing.T, begin func() Upstream, server []byte, said string) {
+func fuzzUpstream(t *testing.T, u Upstream, server []byte, said string) {
 	t.Helper()
-	u := begin()
 	var e maildialogue.Effect
 	used, err := u.FromServer(server, &e)
 	switch {

@@ -1,0 +1,216 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"casbah/balance"
+	"casbah/health"
+	"casbah/profiles"
+	"casbah/protocols/msrpc"
+)
+
+// learnEvery is how often servers are asked again where their interfaces listen.
+// A failure of theirs asks at once.
+const learnEvery = 30 * time.Second
+
+// staleQueue is how many servers can wait to be asked again; more are asked in time.
+const staleQueue = 64
+
+// learnTimeout bounds one question.
+const learnTimeout = 2 * time.Second
+
+// mapping is a server behind a mapper that rewrites: what its own endpoint mapper
+// says of its ports. Snapshots that ask the same of it share it.
+type mapping struct {
+	server  string
+	mapper  *balance.Endpoint
+	lessons []lesson
+	ask     []msrpc.Syntax // of all lessons, in order
+
+	mu    sync.Mutex // held while the mapper is asked
+	known atomic.Pointer[knowledge]
+}
+
+// lesson is an endpoint whose port is to be learned: that of the first interface.
+type lesson struct {
+	profile    string
+	interfaces []string // as the profile has them
+	endpoint   *balance.Endpoint
+}
+
+// knowledge is what is known of a mapping.
+type knowledge struct {
+	ports []learnedPort // in the order of ask
+	err   error         // of the last question; the ports are of before, then
+}
+
+// learnedPort is where an interface listens.
+type learnedPort struct {
+	port  uint16 // 0: the mapper does not know it, or has not been asked
+	since time.Time
+}
+
+// same reports whether m and o ask the same.
+func (m *mapping) same(o *mapping) bool {
+	return m.server == o.server && m.mapper == o.mapper && slices.EqualFunc(m.lessons, o.lessons, func(a, b lesson) bool {
+		return a.profile == b.profile && a.endpoint == b.endpoint && slices.Equal(a.interfaces, b.interfaces)
+	})
+}
+
+// learn asks the mapper and puts what it says in force for connections to come. It
+// returns what an administrator may want to know: what has changed.
+func (m *mapping) learn(ctx context.Context, now time.Time) (news []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, learnTimeout)
+	defer cancel()
+	ports, err := health.Ports(ctx, m.mapper, m.ask)
+	addr, ok := m.mapper.Addr()
+	if err != nil || !ok { // what was learned stays: it may hold still
+		return m.missed(err)
+	}
+	old := m.known.Load()
+	next := &knowledge{ports: make([]learnedPort, len(m.ask))}
+	i := 0
+	for j := range m.lessons {
+		l := &m.lessons[j]
+		for k, name := range l.interfaces {
+			was := old.port(i)
+			if next.ports[i] = was; ports[i] != was.port {
+				next.ports[i] = learnedPort{ports[i], now}
+				news = append(news, fmt.Sprintf("%s of %s is %s, was %s", name, m.server, portText(ports[i]), portText(was.port)))
+			}
+			if first := ports[i-k]; ports[i] != 0 && ports[i] != first && ports[i] != was.port {
+				news = append(news, fmt.Sprintf("%s of %s has a port of its own, and needs a profile of its own: %s reaches the server at port %d", name, m.server, l.profile, first))
+			}
+			i++
+		}
+		if port := ports[i-len(l.interfaces)]; port != 0 {
+			l.endpoint.SetAddr(netip.AddrPortFrom(addr.Addr(), port))
+		}
+	}
+	m.known.Store(next)
+	return news
+}
+
+// missed notes that the mapper could not be asked, and tells of it once.
+func (m *mapping) missed(err error) (news []string) {
+	old := m.known.Load()
+	next := &knowledge{ports: make([]learnedPort, len(m.ask)), err: err}
+	if old != nil {
+		next.ports = old.ports
+	}
+	if old == nil || old.err == nil {
+		news = []string{fmt.Sprintf("the ports of %s cannot be learned: %v", m.server, err)}
+	}
+	m.known.Store(next)
+	return news
+}
+
+// port returns what is known of the i-th interface. Of a nil knowledge it is nothing.
+func (k *knowledge) port(i int) learnedPort {
+	if k == nil {
+		return learnedPort{}
+	}
+	return k.ports[i]
+}
+
+func portText(port uint16) string {
+	if port == 0 {
+		return "at no port"
+	}
+	return fmt.Sprintf("at port %d", port)
+}
+
+// differs reports whether a server has said another port than is known.
+func (m *mapping) differs(iface msrpc.Syntax, port uint16) bool {
+	known := m.known.Load()
+	for i := range m.ask {
+		if a := &m.ask[i]; a.UUID == iface.UUID && a.Major == iface.Major {
+			return known.port(i).port != port
+		}
+	}
+	return false
+}
+
+// learnAll asks the mappers of snap, all at once.
+func (n *Node) learnAll(ctx context.Context, snap *snapshot) {
+	var wg sync.WaitGroup
+	for _, m := range snap.mappings {
+		wg.Go(func() { n.learn(ctx, m) })
+	}
+	wg.Wait()
+}
+
+// learn asks one mapper and reports whether anything has changed.
+func (n *Node) learn(ctx context.Context, m *mapping) (changed bool) {
+	news := m.learn(ctx, time.Now())
+	for _, text := range news {
+		n.event("mapper", text)
+	}
+	return len(news) > 0
+}
+
+// keepLearning asks the mappers again until the node stops: at each interval, and
+// when a server has told a client another port than is known.
+func (n *Node) keepLearning() {
+	tick := time.NewTicker(learnEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-n.background.Done():
+			return
+		case <-tick.C:
+			n.learnAll(n.background, n.snap.Load())
+		case m := <-n.stale:
+			n.learn(n.background, m)
+		}
+	}
+}
+
+// relearning is the probe of a service whose port is learned: where it fails, the
+// port may be another one by now.
+type relearning struct {
+	health.Probe
+
+	learn func(context.Context) (changed bool)
+}
+
+// Check implements health.Probe.
+func (r *relearning) Check(ctx context.Context) error {
+	_, unasked := r.Probe.(health.NoProbe)
+	err := r.Probe.Check(ctx)
+	if (err != nil || unasked) && r.learn(ctx) {
+		err = r.Probe.Check(ctx)
+	}
+	return err
+}
+
+// relearned returns the probe of w, which learns where w's port is learned.
+func (n *Node) relearned(w *plan) health.Probe {
+	p := newProbe(w)
+	if m := w.mapping; m != nil {
+		return &relearning{p, func(ctx context.Context) bool { return n.learn(ctx, m) }}
+	}
+	return p
+}
+
+// syntaxes returns interfaces as they go over the wire.
+func syntaxes(names []string) []msrpc.Syntax {
+	all := make([]msrpc.Syntax, 0, len(names))
+	for _, name := range names {
+		i, ok := profiles.ParseInterface(name)
+		id, err := msrpc.ParseUUID(i.UUID)
+		if !ok || err != nil {
+			panic("BUG: an interface that check has let through: " + name)
+		}
+		all = append(all, msrpc.Syntax{UUID: id, Major: i.Major, Minor: i.Minor})
+	}
+	return all
+}

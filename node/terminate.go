@@ -1,0 +1,64 @@
+package node
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"casbah/profiles"
+	"casbah/tlsterm"
+)
+
+// terminate loads the certificates of the VIP and makes its TLS configuration.
+func (v *builtVIP) terminate() error {
+	var files []tlsterm.Files
+	for _, c := range v.conf.Certificates {
+		files = append(files, tlsterm.Files{Cert: c.Cert, Key: c.Key, Passphrase: c.PassphraseFile})
+	}
+	conf := &v.conf.TLS
+	policy, err := tlsPolicy(conf.Policy, conf.MinVersion, conf.MaxVersion, conf.Ciphers)
+	if err != nil {
+		return fmt.Errorf("tls.%w", err)
+	}
+	if v.certs, err = tlsterm.LoadCerts(files); err != nil {
+		return err
+	}
+	v.tls = tlsterm.ServerConfig(v.certs, policy)
+	if v.conf.Type != "https" {
+		v.tls.NextProtos = nil // the protocol is the servers' business: a client that names imap is not refused
+	}
+	if conf.ClientAuth == "off" {
+		return nil
+	}
+	if v.asks, err = tlsterm.LoadClientAuth(conf.ClientAuth == "require", conf.ClientCA, conf.ClientCRL); err != nil {
+		return fmt.Errorf("tls: %w", err)
+	}
+	v.asks.Apply(v.tls)
+	return nil
+}
+
+// private returns the headers in which any VIP tells servers of client
+// certificates, in lower case. They are dropped from what clients send on all VIPs:
+// a server believes them, whichever VIP a request came by.
+func (b *builder) private() []string {
+	var all []string
+	for i := range b.conf.VIPs {
+		if h := b.conf.VIPs[i].TLS.ClientHeader; h != "" {
+			all = append(all, strings.ToLower(h))
+		}
+	}
+	return all
+}
+
+// strictTransport returns the header that tells browsers to stay with https (RFC
+// 6797); empty without.
+func strictTransport(conf *profiles.VIPTLS) string {
+	if conf.HSTS == 0 {
+		return ""
+	}
+	line := fmt.Sprintf("Strict-Transport-Security: max-age=%d", conf.HSTS/time.Second)
+	if conf.HSTSSubdomains {
+		line += "; includeSubDomains"
+	}
+	return line + "\r\n"
+}

@@ -1,0 +1,74 @@
+package profiles
+
+import (
+	"crypto/x509"
+	"errors"
+	"time"
+
+	"casbah/internal/pki"
+)
+
+// renewal is how long before its end a certificate is worth a note.
+const renewal = 30 * 24 * time.Hour
+
+// pair reads a certificate with its key, and returns the certificate. Parts are
+// where its files are named.
+func (k *checker) pair(parts [3]place, f pki.Files) *x509.Certificate {
+	cert, err := pki.Load(f)
+	if problems, ok := errors.AsType[pki.Problems](err); ok {
+		for _, p := range problems {
+			got := any(words(p.Got))
+			if p.Got == string(nothing) {
+				got = nothing
+			}
+			k.mistake(parts[p.Part], p.Want, got)
+		}
+		return nil
+	}
+	for i, file := range []string{f.Cert, f.Key, f.Passphrase} {
+		// What is beside a key may be seen by all, but not the key itself.
+		if file != "" && (pki.Part(i) != pki.Certificate || f.Key == "" || f.Key == f.Cert) {
+			k.private(parts[i], file)
+		}
+	}
+	k.judge(parts[pki.Certificate], cert.Leaf)
+	return cert.Leaf
+}
+
+// judge notes a certificate that is not valid, or not for long.
+func (k *checker) judge(p place, leaf *x509.Certificate) {
+	switch {
+	case k.now.After(leaf.NotAfter):
+		k.note(p, "expired on %s", leaf.NotAfter.Format(time.DateOnly))
+	case k.now.Before(leaf.NotBefore):
+		k.note(p, "not valid before %s", leaf.NotBefore.Format(time.DateOnly))
+	case k.now.Add(renewal).After(leaf.NotAfter):
+		k.note(p, "expires on %s", leaf.NotAfter.Format(time.DateOnly))
+	}
+}
+
+// authorities checks a file of certificates that may issue others.
+func (k *checker) authorities(p place, file string) {
+	if data, ok := k.file(p, file); ok {
+		if _, problem := pki.Certificates(file, data); problem != nil {
+			k.mistake(p, problem.Want, words(problem.Got))
+		}
+	}
+}
+
+// revocations checks a file of revocation lists.
+func (k *checker) revocations(p place, file string) {
+	data, ok := k.file(p, file)
+	if !ok {
+		return
+	}
+	lists, problem := pki.RevocationLists(file, data)
+	if problem != nil {
+		k.mistake(p, problem.Want, words(problem.Got))
+	}
+	for _, list := range lists {
+		if end := list.NextUpdate; !end.IsZero() && k.now.After(end) {
+			k.note(p, "the list of %s should have had a successor on %s", list.Issuer, end.Format(time.DateOnly))
+		}
+	}
+}
