@@ -29,9 +29,14 @@ race: ## the same under the race detector (needs a C compiler)
 	$(GO) test -race -shuffle=on ./...
 
 .PHONY: test-real
-test-real: ## tests against real peers; installs Debian's curl and chromium where they lack
+test-real: ## tests against real peers, which it installs of Debian's packages where they lack
 	sh e2e/peers.sh
 	CASBAH_REAL=1 $(GO) test -count=1 -run '^TestReal' ./e2e
+
+.PHONY: test-tls
+test-tls: ## testssl.sh against each TLS policy: no finding above its intent (some minutes)
+	sh e2e/peers.sh
+	CASBAH_TESTSSL=1 $(GO) test -count=1 -timeout 30m -run '^TestTestssl$$' ./e2e
 
 .PHONY: check
 check: fmt-check vet lint test ## what must hold before a commit
@@ -109,9 +114,17 @@ soak: ## good and bad clients at random for SOAK_TIME (default 20m), with the ra
 	$(GO) run ./bench/soak -time $(or $(SOAK_TIME),20m) $(SOAK_ARGS)
 	$(GO) run ./bench/soak -race=false -time $(or $(SOAK_TIME),20m) $(SOAK_ARGS)
 
+.PHONY: soak-idle
+soak-idle: build ## 5,000 idle IMAP4 sessions for IDLE_TIME (default 10m), half in TLS, half in IDLE: none dropped, and a BYE to each at the end
+	$(GO) run ./bench/idleimap -casbah ./casbah -time $(or $(IDLE_TIME),10m) $(IDLE_ARGS)
+
 .PHONY: test-sessions
 test-sessions: ## 100,000 requests with cookies in each mode: none may move
 	CASBAH_LONG=1 $(GO) test -count=1 -timeout 30m -run '^TestManyRequestsMoveNoSession$$' ./e2e
+
+.PHONY: test-channels
+test-channels: ## 10,000 virtual connections of RPC over HTTP in each mode: all must be whole
+	CASBAH_LONG=1 $(GO) test -count=1 -timeout 30m -run '^TestVirtualConnectionsAreWhole$$' ./e2e
 
 .PHONY: pgo
 pgo: ## measure casbah under load and keep the profile that the build optimizes by

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"casbah/health"
 	"casbah/node"
 )
 
@@ -46,7 +47,7 @@ func newFake() *fake {
 		Version: "1.0.0", Started: noon.Add(-time.Hour), Now: noon, Loaded: noon.Add(-time.Minute), Ready: true,
 		ConfigPath: "casbah.toml", Connections: 3, ConnectionLimit: 100, Panics: 1,
 		Leaving: []node.Leaving{{VIP: "old", Connections: 2}},
-		Engine:  node.EngineStatus{Driver: "reactor", Loops: []int{1, 2}, Goroutines: 12},
+		Engine:  node.EngineStatus{Driver: "reactor", Loops: []int{1, 2}, Lags: []time.Duration{0, 250 * time.Millisecond}, Goroutines: 12},
 		VIPs: []node.VIPStatus{{
 			Name: "mail", Type: "https", Pool: "cas", Listen: []string{"192.0.2.10:443"}, Profiles: []string{"owa", "eas"}, Up: true,
 			Persistence: []node.PersistenceStatus{
@@ -57,18 +58,29 @@ func newFake() *fake {
 				},
 				{Profile: "eas"},
 			},
-			Conns: 3, Accepted: 9, Requests: 40, Status: map[string]uint64{"2xx": 39, "3xx": 0, "none": 1}, In: 1000, Out: 2000,
+			Certificates: []node.CertificateStatus{{
+				File: "mail.pem", Names: []string{"mail.example.org"}, NotBefore: noon.Add(-time.Hour), NotAfter: noon.Add(time.Hour),
+				Level: 3, Key: "RSA 2048", Fingerprint: "00ff", Issuer: "CN=CA", Refused: "is empty",
+			}},
+			Handshakes: []node.HandshakeStatus{{Version: "TLS 1.3", Full: 5, Resumed: 6}},
+			Traffic:    []node.TrafficStatus{{Profile: "owa", Requests: 40, Status: map[string]uint64{"2xx": 39, "none": 1}, Waits: append([]uint64{39}, make([]uint64, len(node.WaitBounds()))...), Rebinds: map[string]uint64{"down": 4}}},
+			Conns:      3, Accepted: 9, Requests: 40, Status: map[string]uint64{"2xx": 39, "3xx": 0, "none": 1}, In: 1000, Out: 2000,
 			Refused: map[string]uint64{"path": 2, "tls": 0}, Ends: map[string]uint64{"done": 40}, Pins: 1, Unlogged: 5, Dropped: 9, Injections: 10, Evictions: 2, Refusals: 3, ClashesSet: 6, ClashesBrought: 7, Cookieless: 8,
+			Mapper: &node.MapperStatus{
+				Mode: "rewrite", Gives: []node.GivenStatus{{Listen: "192.0.2.10:135", Interface: "nspi", VIP: "book", Port: 40002}},
+				Answers: 7, Given: 5, Left: map[string]uint64{"protected": 2},
+			},
 			RPC: &node.RPCStatus{Connections: 20, Channels: 41, Unread: 2, Late: 1, Splits: map[string]uint64{"addresses": 3}},
 		}},
 		Pools: []node.PoolStatus{{
 			Name: "cas", Algorithm: "least_conn", UpstreamTLS: "off", PanicBelow: 50, Panic: []string{"owa"},
 			Servers: []node.ServerStatus{{
 				Name: "cas1", Address: "192.0.2.11:80", Weight: 100, Active: 2, Requests: 40, Bindings: 7,
+				Learned: []node.LearnedStatus{{Profile: "rpc_address_book", Interface: "nspi", Port: 49200, Since: noon.Add(-time.Minute), Error: "no answer"}},
 				Services: []node.ServiceStatus{
 					{
 						Profile: "owa", State: "down", Since: noon.Add(-time.Minute), LastProbe: noon.Add(-time.Second), Probe: "GET /owa/",
-						ProbeError: "got 503", ProbeTime: 1500 * time.Microsecond, Requests: 30, Failures: 2, Latency: 20 * time.Millisecond,
+						ProbeError: "got 503", Probes: health.Tally{Right: 4, Wrong: 5}, ProbeTime: 1500 * time.Microsecond, Requests: 30, Failures: 2, Latency: 20 * time.Millisecond,
 					},
 					{Profile: "eas", State: "up", Active: 2, Requests: 10},
 				},
@@ -78,6 +90,13 @@ func newFake() *fake {
 			Bindings: 7, Capacity: 1000, Unconfirmed: 1, Evictions: 2, Refusals: 3, Oldest: 90 * time.Second, Bytes: 24000,
 			FullIn: 10 * time.Minute,
 			File:   node.TableFileStatus{Saved: noon.Add(-time.Minute), SavedBindings: 6, SaveError: "no space", Restored: 5, RestoreError: "damaged"},
+		},
+		Protection: node.Protection{
+			Checked: noon.Add(-time.Hour),
+			Advice: []node.Advice{{
+				Weight: 1, VIP: "mail", Pool: "cas", Profiles: []string{"owa"}, Server: "cas1", Shown: "00ff", Served: "00fe", Text: "put the same certificate",
+			}, {VIP: "mail", Pool: "cas", Profiles: []string{"eas"}, Text: "in plain"}},
+			Servers: []node.ShownLeaf{{Pool: "cas", Server: "cas1", Fingerprint: "00fe"}, {Pool: "cas", Server: "cas2", Error: "timeout"}},
 		},
 		Events: []node.Event{{At: noon.Add(-time.Minute), Kind: "service", Text: "owa on cas1: up -> down"}},
 	}

@@ -37,7 +37,7 @@ func (h *Handler) local(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !h.names(r.Host) {
+		if !trusted(r) && !h.names(r.Host) {
 			http.Error(w, "this host name is not served here", http.StatusMisdirectedRequest)
 			return
 		}
@@ -59,14 +59,15 @@ func (h *Handler) names(field string) bool {
 	return host == "" || strings.EqualFold(host, "localhost") || strings.EqualFold(host, h.options.Host)
 }
 
-// read admits everybody on loopback, elsewhere who has the token.
+// read admits everybody on loopback, elsewhere who has the token or came through a
+// socket.
 func (h *Handler) read(next http.HandlerFunc) http.Handler {
 	if h.options.Loopback {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, password, _ := r.BasicAuth()
-		if h.admits(bearer(r)) || h.admits(password) {
+		if trusted(r) || h.admits(bearer(r)) || h.admits(password) {
 			next(w, r)
 			return
 		}
@@ -75,11 +76,11 @@ func (h *Handler) read(next http.HandlerFunc) http.Handler {
 	})
 }
 
-// change admits who has the token as Bearer. Basic does not do: a browser adds
-// it to what a foreign page sends.
+// change admits who has the token as Bearer, or came through a socket, which no
+// browser does. Basic does not do: a browser adds it to what a foreign page sends.
 func (h *Handler) change(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h.admits(bearer(r)) {
+		if trusted(r) || h.admits(bearer(r)) {
 			next(w, r)
 			return
 		}
@@ -91,7 +92,7 @@ func (h *Handler) change(next http.HandlerFunc) http.Handler {
 func (h *Handler) refuse(w http.ResponseWriter) {
 	if h.options.Token == "" {
 		w.Header().Del("WWW-Authenticate")
-		writeError(w, http.StatusForbidden, "this needs a token, and [admin] token_file is not set")
+		writeError(w, http.StatusForbidden, "this needs a token, and [admin] token_file is not set; the socket needs none")
 		return
 	}
 	w.Header().Add("WWW-Authenticate", `Bearer realm="casbah"`)

@@ -20,12 +20,21 @@ type family struct {
 	kind prometheus.ValueType
 }
 
+// families are all that a collector emits, gathered as the package is initialized.
+var families []family
+
 func counter(name, help string, labels ...string) family {
-	return family{prometheus.NewDesc("casbah_"+name, help, labels, nil), prometheus.CounterValue}
+	return declare(name, help, labels, prometheus.CounterValue)
 }
 
 func gauge(name, help string, labels ...string) family {
-	return family{prometheus.NewDesc("casbah_"+name, help, labels, nil), prometheus.GaugeValue}
+	return declare(name, help, labels, prometheus.GaugeValue)
+}
+
+func declare(name, help string, labels []string, kind prometheus.ValueType) family {
+	f := family{prometheus.NewDesc("casbah_"+name, help, labels, nil), kind}
+	families = append(families, f)
+	return f
 }
 
 // metrics returns the handler of /metrics, which asks the node when it is asked:
@@ -56,6 +65,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	e := emitter(out)
 	e.process(&st)
 	e.table(&st)
+	e.protection(&st.Protection)
 	for i := range st.VIPs {
 		e.vip(&st.VIPs[i])
 	}

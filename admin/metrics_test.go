@@ -28,7 +28,6 @@ func measured() *fake {
 			Rebinds: map[string]uint64{"down": 4, "left": 0},
 		},
 	}
-	v.Handshakes = []node.HandshakeStatus{{Version: "TLS 1.3", Full: 5, Resumed: 6}}
 	v.Certificates = append(v.Certificates, certificate("mail.pem", noon.Add(time.Hour)), certificate("mail.pem", noon.Add(time.Hour)))
 	st.Engine.Lags = []time.Duration{time.Millisecond, 0}
 	st.Pools[0].Servers[0].Services[0].Probes.Wrong = 3

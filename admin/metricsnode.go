@@ -28,22 +28,10 @@ var (
 	metricMemory     = gauge("bindings_memory_bytes", "Memory of the table.")
 	metricSaved      = gauge("bindings_saved_timestamp_seconds", "When the bindings were written to the state directory last; 0: not yet.")
 	metricSaveFailed = gauge("bindings_save_failed", "Whether the last try to write them failed.")
+	metricAdvice     = gauge("extended_protection_findings", "What was found about Extended Protection, by how grave it is.", "weight")
 	metricShared     = gauge("shared_addresses", "Client addresses that many clients share.", "balanceable")
 	metricDisplaced  = counter("shared_addresses_displaced_total", "Addresses that others which carry more clients left no room for.")
 )
-
-// families are all that a collector emits.
-var families = []family{
-	metricBuild, metricReady, metricLoaded, metricReload, metricConns, metricConnLimit, metricLeaving, metricPanics,
-	metricLoopConns, metricLoopLag,
-	metricBindings, metricCapacity, metricUnproved, metricEvicted, metricNoRoom, metricOldest, metricMemory, metricSaved, metricSaveFailed,
-	metricShared, metricDisplaced,
-	metricVIPUp, metricVIPConns, metricAccepted, metricRequests, metricWaits, metricRebinds, metricReceived, metricSent, metricRefused,
-	metricEnds, metricPins, metricUnlogged, metricDropped, metricVIPEvicted, metricVIPRefused, metricClashes, metricCookieless,
-	metricHandshakes, metricCertificate,
-	metricPanic, metricServerActive, metricServerBindings, metricState, metricActive, metricBegun, metricFailures, metricLatency,
-	metricProbes, metricProbeTime, metricProbeLast,
-}
 
 // process emits what concerns the whole process.
 func (e emitter) process(st *node.Status) {
@@ -81,6 +69,15 @@ func (e emitter) table(st *node.Status) {
 	e.put(metricShared, float64(shared.NotBalanceable), strconv.FormatBool(false))
 	e.put(metricShared, float64(shared.All-shared.NotBalanceable), strconv.FormatBool(true))
 	e.put(metricDisplaced, float64(st.SharedDisplaced))
+}
+
+// protection emits how many findings there are of each weight.
+func (e emitter) protection(p *node.Protection) {
+	found := map[string]uint64{"error": 0, "warning": 0, "notice": 0}
+	for i := range p.Advice {
+		found[p.Advice[i].Weight.String()]++
+	}
+	e.each(metricAdvice, found)
 }
 
 // unixSeconds is how a metric says a time; 0: it never happened.

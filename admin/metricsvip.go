@@ -20,6 +20,7 @@ var (
 	metricEnds        = counter("ends_total", "Requests and relayed connections by how they ended.", "vip", "end")
 	metricPins        = counter("pins_total", "Connections to servers that were tied to an identity.", "vip")
 	metricUnlogged    = counter("access_records_dropped_total", "Access records that the log was too slow to take.", "vip")
+	metricInjections  = counter("starttls_injections_total", "Clients behind whose command for TLS octets came in clear, which were discarded.", "vip")
 	metricDropped     = counter("datagrams_dropped_total", "Datagrams of flows that could not be passed on.", "vip")
 	metricVIPEvicted  = counter("vip_bindings_evicted_total", "Live bindings that made room for the VIP's, where the table was full.", "vip")
 	metricVIPRefused  = counter("vip_bindings_refused_total", "Bindings of the VIP that found no room.", "vip")
@@ -28,6 +29,9 @@ var (
 	metricCircuits    = counter("rpc_connections_total", "Virtual connections of RPC over HTTP.", "vip")
 	metricChannels    = counter("rpc_channels_total", "Channels of RPC over HTTP, by whether the first PDU told the connection.", "vip", "read")
 	metricSplits      = counter("rpc_splits_total", "Virtual connections with channels on different servers, by what led there.", "vip", "cause")
+	metricMapped      = counter("mapper_answers_total", "Answers of endpoint mappers, of a VIP that rewrites.", "vip")
+	metricGiven       = counter("mapper_answers_given_total", "Of those, the ones that were given a port of casbah's.", "vip")
+	metricLeft        = counter("mapper_answers_left_total", "Of those, the ones that passed as they came, by cause.", "vip", "cause")
 	metricHandshakes  = counter("handshakes_total", "Handshakes of TLS with clients that came to an agreement.", "vip", "version", "resumed")
 	metricCertificate = gauge("certificate_expiry_timestamp_seconds", "When a certificate that the VIP shows ends.", "vip", "file")
 )
@@ -43,6 +47,7 @@ func (e emitter) vip(v *node.VIPStatus) {
 	e.each(metricEnds, v.Ends, v.Name)
 	e.put(metricPins, float64(v.Pins), v.Name)
 	e.put(metricUnlogged, float64(v.Unlogged), v.Name)
+	e.put(metricInjections, float64(v.Injections), v.Name)
 	e.put(metricDropped, float64(v.Dropped), v.Name)
 	e.put(metricVIPEvicted, float64(v.Evictions), v.Name)
 	e.put(metricVIPRefused, float64(v.Refusals), v.Name)
@@ -54,6 +59,11 @@ func (e emitter) vip(v *node.VIPStatus) {
 		e.put(metricChannels, float64(r.Channels), v.Name, strconv.FormatBool(true))
 		e.put(metricChannels, float64(r.Unread), v.Name, strconv.FormatBool(false))
 		e.each(metricSplits, r.Splits, v.Name)
+	}
+	if m := v.Mapper; m != nil && m.Mode == "rewrite" {
+		e.put(metricMapped, float64(m.Answers), v.Name)
+		e.put(metricGiven, float64(m.Given), v.Name)
+		e.each(metricLeft, m.Left, v.Name)
 	}
 	for i := range v.Traffic {
 		e.traffic(v, &v.Traffic[i])

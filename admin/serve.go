@@ -19,22 +19,25 @@ const (
 	stopGrace = 3 * time.Second // for requests in flight when the listener closes
 )
 
-// Serve answers on ln, which it closes, until ctx ends; it returns when all it
-// started has ended. A node that stops keeps serving until it has drained, so
-// that routers see /readyz fail.
-func Serve(ctx context.Context, ln net.Listener, h *Handler) error {
+// Serve answers on the listeners, which it closes, until ctx ends; it returns when
+// all it started has ended. A node that stops keeps serving until it has drained,
+// so that routers see /readyz fail.
+func Serve(ctx context.Context, h *Handler, listeners ...net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	srv := server(h)
 	var running sync.WaitGroup
 	running.Go(func() { h.Run(ctx) })
-	failed := make(chan error, 1)
-	running.Go(func() { failed <- srv.Serve(ln) })
+	failed := make(chan error, len(listeners))
+	for _, ln := range listeners {
+		running.Go(func() { failed <- srv.Serve(ln) })
+	}
 	var err error
 	select {
 	case err = <-failed:
 		err = fmt.Errorf("admin: %w", err)
 		cancel()
+		stop(ctx, srv)
 	case <-ctx.Done():
 		stop(ctx, srv)
 	}
@@ -61,6 +64,7 @@ func server(h *Handler) *http.Server {
 		WriteTimeout:      30 * time.Second, // an event stream sets its own, frame by frame
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
+		ConnContext:       marked,
 		ErrorLog:          log.New(complaints{h.options.Log}, "", 0), //nolint:forbidigo // the type that http.Server asks for
 		ConnState: func(c net.Conn, s http.ConnState) {
 			switch s {

@@ -40,7 +40,7 @@ func TestServeReportsABrokenListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	ln.Close()
-	if err := Serve(t.Context(), ln, New(newFake(), Options{})); !errors.Is(err, net.ErrClosed) {
+	if err := Serve(t.Context(), New(newFake(), Options{}), ln); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve = %v; want why the listener fails", err)
 	}
 }

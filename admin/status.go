@@ -46,7 +46,8 @@ type Engine struct {
 
 // Loop is an event loop, in Status.
 type Loop struct {
-	Connections int `json:"connections"` // of clients, open now
+	Connections int     `json:"connections"` // of clients, open now
+	Lag         float64 `json:"lag_seconds"` // how long it let wait what came to it, when that was last measured
 }
 
 // VIP is a virtual service in Status.
@@ -75,9 +76,11 @@ type VIP struct {
 	Mapper      *Mapper           `json:"mapper,omitempty"`
 	Clashes     Clashes           `json:"cookie_clashes"`
 	RPC         *RPC              `json:"rpc,omitempty"` // of a VIP with RPC over HTTP
-	Cookieless  uint64            `json:"cookieless"` // client connections that do not bring the cookie they were given
+	Cookieless  uint64            `json:"cookieless"`    // client connections that do not bring the cookie they were given
 
 	Certificates []Certificate `json:"certificates"` // none where it ends no TLS
+	Traffic      []Traffic     `json:"traffic"`      // of requests without a profile, then of each profile
+	Handshakes   []Handshakes  `json:"handshakes"`
 }
 
 // RPC is how the connections of RPC over HTTP fare, in Status.
@@ -152,6 +155,7 @@ type Service struct {
 	Probe      string    `json:"probe"` // what is asked
 	ProbeTime  float64   `json:"probe_seconds"`
 	ProbeError string    `json:"probe_error,omitempty"` // of the last probe
+	Probes     Probes    `json:"probes"`
 	Active     int64     `json:"active"`
 	Requests   uint64    `json:"requests"`
 	Failures   uint64    `json:"failures"`
@@ -230,8 +234,12 @@ func leavingOf(all []node.Leaving) []Leaving {
 
 func engineOf(e *node.EngineStatus) Engine {
 	out := Engine{Driver: e.Driver, Loops: make([]Loop, 0, len(e.Loops)), Goroutines: e.Goroutines}
-	for _, open := range e.Loops {
-		out.Loops = append(out.Loops, Loop{open})
+	for i, open := range e.Loops {
+		loop := Loop{Connections: open}
+		if i < len(e.Lags) {
+			loop.Lag = e.Lags[i].Seconds()
+		}
+		out.Loops = append(out.Loops, loop)
 	}
 	return out
 }
@@ -244,7 +252,7 @@ func vipOf(v *node.VIPStatus) VIP {
 		Refused: counts(v.Refused), Ends: counts(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged, Dropped: v.Dropped, Injections: v.Injections,
 		Evictions: v.Evictions, Refusals: v.Refusals, Mapper: mapperOf(v.Mapper),
 		Clashes: Clashes{Set: v.ClashesSet, Brought: v.ClashesBrought}, RPC: rpcOf(v.RPC), Cookieless: v.Cookieless,
-		Certificates: certificatesOf(v.Certificates),
+		Certificates: certificatesOf(v.Certificates), Traffic: trafficOf(v.Traffic), Handshakes: handshakesOf(v.Handshakes),
 	}
 }
 
@@ -294,7 +302,7 @@ func poolOf(p *node.PoolStatus) Pool {
 func serviceOf(s *node.ServiceStatus) Service {
 	return Service{
 		Profile: s.Profile, State: s.State, Since: s.Since, LastProbe: s.LastProbe, Probe: s.Probe, ProbeTime: s.ProbeTime.Seconds(),
-		ProbeError: s.ProbeError, Active: s.Active, Requests: s.Requests, Failures: s.Failures, Latency: s.Latency.Seconds(),
+		ProbeError: s.ProbeError, Probes: Probes{Right: s.Probes.Right, Wrong: s.Probes.Wrong}, Active: s.Active, Requests: s.Requests, Failures: s.Failures, Latency: s.Latency.Seconds(),
 	}
 }
 

@@ -29,7 +29,7 @@ func TestStatusJSON(t *testing.T) {
 const statusWant = `{
 	"version": "1.0.0", "started": "2026-03-04T11:00:00Z", "now": "2026-03-04T12:00:00Z", "loaded": "2026-03-04T11:59:00Z",
 	"ready": true, "stopping": false, "config_path": "casbah.toml", "connections": 3, "connection_limit": 100, "panics": 1,
-	"leaving": [{"vip": "old", "connections": 2}], "engine": {"driver": "reactor", "loops": [{"connections": 1}, {"connections": 2}], "goroutines": 12},
+	"leaving": [{"vip": "old", "connections": 2}], "engine": {"driver": "reactor", "loops": [{"connections": 1, "lag_seconds": 0}, {"connections": 2, "lag_seconds": 0.25}], "goroutines": 12},
 	"vips": [{
 		"name": "mail", "type": "https", "pool": "cas", "listen": ["192.0.2.10:443"], "profiles": ["owa", "eas"], "up": true,
 		"persistence": [
@@ -39,17 +39,27 @@ const statusWant = `{
 			{"profile": "eas", "chain": [], "binding_seconds": 0}
 		],
 		"connections": 3, "accepted": 9, "requests": 40, "status": {"2xx": 39, "3xx": 0, "none": 1}, "in_octets": 1000, "out_octets": 2000,
-		"refused": {"path": 2, "tls": 0}, "ends": {"done": 40}, "pins": 1, "unlogged": 5, "dropped": 9, "injections": 10, "evictions": 2, "refusals": 3, "cookie_clashes": {"set": 6, "brought": 7}, "cookieless": 8, "rpc": {"connections": 20, "channels": 41, "unread": 2, "late": 1, "splits": {"addresses": 3}}
+		"refused": {"path": 2, "tls": 0}, "ends": {"done": 40}, "pins": 1, "unlogged": 5, "dropped": 9, "injections": 10, "evictions": 2, "refusals": 3, "cookie_clashes": {"set": 6, "brought": 7}, "cookieless": 8, "rpc": {"connections": 20, "channels": 41, "unread": 2, "late": 1, "splits": {"addresses": 3}},
+		"mapper": {"mode": "rewrite", "gives": [{"listen": "192.0.2.10:135", "interface": "nspi", "vip": "book", "port": 40002}], "answers": 7, "given": 5, "left": {"protected": 2}},
+		"handshakes": [{"version": "TLS 1.3", "full": 5, "resumed": 6}],
+		"traffic": [{"profile": "owa", "requests": 40, "status": {"2xx": 39, "none": 1}, "p50_seconds": 0.00025, "p99_seconds": 0.000495, "rebinds": {"down": 4}}],
+		"certificates": [{"file": "mail.pem", "names": ["mail.example.org"], "not_before": "2026-03-04T11:00:00Z", "not_after": "2026-03-04T13:00:00Z",
+			"level": "critical", "key": "RSA 2048", "sha256": "00ff", "issuer": "CN=CA", "refused": "is empty"}]
 	}],
 	"pools": [{"name": "cas", "algorithm": "least_conn", "upstream_tls": "off", "panic_below": 50, "panic": ["owa"], "servers": [{
-		"name": "cas1", "address": "192.0.2.11:80", "weight": 100, "active": 2, "requests": 40, "bindings": 7, "services": [
+		"name": "cas1", "address": "192.0.2.11:80", "weight": 100, "active": 2, "requests": 40, "bindings": 7,
+		"learned": [{"profile": "rpc_address_book", "interface": "nspi", "port": 49200, "since": "2026-03-04T11:59:00Z", "error": "no answer"}], "services": [
 			{"profile": "owa", "state": "down", "since": "2026-03-04T11:59:00Z", "last_probe": "2026-03-04T11:59:59Z", "probe": "GET /owa/",
-			 "probe_seconds": 0.0015, "probe_error": "got 503", "active": 0, "requests": 30, "failures": 2, "latency_seconds": 0.02},
-			{"profile": "eas", "state": "up", "probe": "", "probe_seconds": 0, "active": 2, "requests": 10, "failures": 0, "latency_seconds": 0}
+			 "probe_seconds": 0.0015, "probe_error": "got 503", "probes": {"right": 4, "wrong": 5}, "active": 0, "requests": 30, "failures": 2, "latency_seconds": 0.02},
+			{"profile": "eas", "state": "up", "probe": "", "probe_seconds": 0, "probes": {"right": 0, "wrong": 0}, "active": 2, "requests": 10, "failures": 0, "latency_seconds": 0}
 		]}]}],
 	"shared_addresses": {"all": 0, "not_balanceable": 0},
 	"table": {"bindings": 7, "capacity": 1000, "unconfirmed": 1, "evictions": 2, "refusals": 3, "oldest_seconds": 90, "memory_octets": 24000,
 		"full_in_seconds": 600, "saved": "2026-03-04T11:59:00Z", "saved_bindings": 6, "save_error": "no space", "restored_bindings": 5, "restore_error": "damaged"},
+	"extended_protection": {"checked": "2026-03-04T11:00:00Z", "advice": [
+		{"weight": "warning", "vip": "mail", "pool": "cas", "profiles": ["owa"], "server": "cas1", "shown_sha256": "00ff", "served_sha256": "00fe", "text": "put the same certificate"},
+		{"weight": "notice", "vip": "mail", "pool": "cas", "profiles": ["eas"], "text": "in plain"}
+	], "servers": [{"pool": "cas", "server": "cas1", "sha256": "00fe"}, {"pool": "cas", "server": "cas2", "error": "timeout"}]},
 	"events": [{"at": "2026-03-04T11:59:00Z", "kind": "service", "text": "owa on cas1: up -> down"}]
 }`
 

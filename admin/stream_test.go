@@ -41,7 +41,7 @@ func watch(t *testing.T, addr string) (next func() string, closing func()) {
 }
 
 // serving runs Serve until the test ends, or stop.
-func serving(t *testing.T, h *Handler) (addr string, stop func() error) {
+func serving(t *testing.T, h *Handler, more ...net.Listener) (addr string, stop func() error) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,7 +49,7 @@ func serving(t *testing.T, h *Handler) (addr string, stop func() error) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, ln, h) }()
+	go func() { ended <- Serve(ctx, h, append(more, ln)...) }()
 	stop = sync.OnceValue(func() error {
 		cancel()
 		select {

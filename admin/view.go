@@ -26,6 +26,10 @@ func (h *Handler) viewOf(st *node.Status) *page.View {
 	for i := range st.Pools {
 		v.Pools = append(v.Pools, poolView(&st.Pools[i]))
 	}
+	for i := range st.Protection.Advice {
+		a := &st.Protection.Advice[i]
+		v.Advice = append(v.Advice, page.Advice{Weight: a.Weight.String(), VIP: a.VIP, Profiles: a.Profiles, Text: a.Text})
+	}
 	for _, e := range st.Events {
 		v.Events = append(v.Events, page.Event(e))
 	}

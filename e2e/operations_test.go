@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"casbah/admin"
+	"casbah/node"
 	"casbah/persistence"
 )
 
@@ -29,9 +30,11 @@ func TestOperationsExplainsEveryName(t *testing.T) {
 	for line := range strings.Lines(text) {
 		collect(t, names, line)
 	}
-	page := httptest.NewRecorder()
-	admin.New(r.node, admin.Options{Loopback: true}).ServeHTTP(page, httptest.NewRequestWithContext(t.Context(), "GET", "http://localhost/api/v1/status", nil))
-	collect(t, names, page.Body.String())
+	for _, n := range []*node.Node{r.node, newRPC(t, rpcSetup{mapper: "rewrite"}).node} {
+		page := httptest.NewRecorder()
+		admin.New(n, admin.Options{Loopback: true}).ServeHTTP(page, httptest.NewRequestWithContext(t.Context(), "GET", "http://localhost/api/v1/status", nil))
+		collect(t, names, page.Body.String())
+	}
 	for _, want := range []string{"server_garbage", "evictions", "duration", "pinned", "conflict", "kill"} {
 		if !names[want] {
 			t.Errorf("%s is not among the names that were collected", want)

@@ -2,15 +2,38 @@
 # Installs the real peers that `make test-real` needs and that are not there
 # yet, from Debian's packages.
 set -eu
+as_root=
+[ "$(id -u)" = 0 ] || as_root=sudo
+
+# promtool alone: Debian's package starts a server as well.
+if ! command -v promtool >/dev/null; then
+	echo "installing: promtool"
+	dir=$(mktemp -d)
+	trap 'rm -rf "$dir"' EXIT
+	$as_root apt-get update -qq
+	(cd "$dir" && apt-get download -qq prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool)
+	$as_root install -m 755 "$dir/usr/bin/promtool" /usr/local/bin/promtool
+fi
+
 missing=
 command -v curl >/dev/null || missing="$missing curl"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v openssl >/dev/null || missing="$missing openssl"
+command -v sslscan >/dev/null || missing="$missing sslscan"
+command -v testssl >/dev/null || missing="$missing testssl.sh"
 command -v ip >/dev/null || missing="$missing iproute2"
+[ -x /usr/libexec/samba/samba-dcerpcd ] || missing="$missing samba"
+command -v rpcclient >/dev/null || missing="$missing smbclient"
+[ -d /usr/lib/python3/dist-packages/impacket ] || missing="$missing python3-impacket"
+/usr/bin/python3 -c "import requests_ntlm" 2>/dev/null || missing="$missing python3-requests-ntlm"
+[ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
+[ -x /usr/lib/dovecot/pop3 ] || missing="$missing dovecot-pop3d"
+command -v mbsync >/dev/null || missing="$missing isync"
+command -v offlineimap >/dev/null || missing="$missing offlineimap3"
+command -v fetchmail >/dev/null || missing="$missing fetchmail"
+command -v getmail >/dev/null || missing="$missing getmail6"
 [ -z "$missing" ] && exit 0
 echo "installing:$missing"
-as_root=
-[ "$(id -u)" = 0 ] || as_root=sudo
 $as_root apt-get update -qq
 # shellcheck disable=SC2086 # one word per package
 DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null

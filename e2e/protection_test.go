@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"net/http"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -19,24 +20,24 @@ import (
 // to the certificate that the client sees. It returns the status.
 func (r *rig) boundLogon(t *testing.T, path string) int {
 	t.Helper()
-	conn, err := tls.Dial("tcp", r.tls, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // G402: which certificate it is, is what this is about
+	conn, err := tls.Dial("tcp", r.tls, &tls.Config{InsecureSkipVerify: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	w := newWire(t, conn)
 	w.within(patience)
-	ask := func(auth string) *http.Response {
+	ask := func(auth string) (status int, offer string) {
 		w.sayf("GET %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\n\r\n", path, auth)
 		resp, _ := w.response("GET")
-		return resp
+		return resp.StatusCode, resp.Header.Get("Www-Authenticate")
 	}
 	auth, err := ntlmType1("NTLM")
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp := ask(auth)
-	_, token, _ := strings.Cut(resp.Header.Get("Www-Authenticate"), " ")
+	_, offer := ask(auth)
+	_, token, _ := strings.Cut(offer, " ")
 	raw, err := base64.StdEncoding.DecodeString(token)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +46,7 @@ func (r *rig) boundLogon(t *testing.T, path string) int {
 	// to them is put there before, since the library has no way to add it.
 	challenge, err := ntlm.ParseChallenge(raw)
 	if err != nil {
-		t.Fatalf("%v in %q", err, resp.Header)
+		t.Fatalf("%v in %q", err, offer)
 	}
 	info, ok := bytes.CutSuffix(challenge.TargetInfo, ntlm.AppendPair(nil, ntlm.EndOfList, nil))
 	if !ok {
@@ -57,7 +58,8 @@ func (r *rig) boundLogon(t *testing.T, path string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ask("NTLM " + base64.StdEncoding.EncodeToString(answer)).StatusCode
+	status, _ := ask("NTLM " + base64.StdEncoding.EncodeToString(answer))
+	return status
 }
 
 // protected is the profile of web services that require Extended Protection.
@@ -99,6 +101,15 @@ func TestExtendedProtection(t *testing.T) {
 			}
 			if a.Served != shown.Servers[i].Fingerprint || a.Shown == a.Served {
 				t.Errorf("shown %s, served %s; the servers show %s", a.Shown, a.Served, shown.Servers[i].Fingerprint)
+			}
+		}
+		out, err := exec.CommandContext(t.Context(), build.path(t), "check", "-c", r.conf, "-online").Output()
+		if err != nil {
+			t.Errorf("check -online: %v; want no error for a warning", err)
+		}
+		for _, line := range append(advice, "pool cas, server cas1: certificate "+shown.Servers[0].Fingerprint) {
+			if !strings.Contains(string(out), "\n"+line+"\n") {
+				t.Errorf("check -online does not say %q:\n%s", line, out)
 			}
 		}
 		if status := r.boundLogon(t, page); status != http.StatusUnauthorized {

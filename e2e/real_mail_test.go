@@ -1,16 +1,19 @@
 package e2e
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // mailWay is a way in which casbah stands in front of servers of mail.
@@ -19,25 +22,33 @@ type mailWay struct {
 	vip      string   // its type
 	keys     string   // more of the VIP
 	upstream string   // upstream_tls
-	server   string   // what the servers listen for: "" or "+tls"
-	profile  string   // "": imap4 or pop3
+	server   string   // what the servers listen for: "+tls" or nothing
 	clients  []string // plain, starttls, tls
 	ends     bool     // casbah ends the clients' TLS; else the servers do
+	profile  string   // nothing: that of the protocol
 }
 
 var mailWays = []mailWay{
-	{"passed", "tcp", "", "off", "", "", []string{"plain", "starttls"}, false},
-	{"passed-tls", "tcp", "", "off", "+tls", "passed", []string{"tls"}, false},
-	{"wrapped", "tcp", "", "on", "+tls", "", []string{"plain"}, false},
-	{"tls-plain", "tls", "", "off", "", "", []string{"tls"}, true},
-	{"tls-tls", "tls", "", "on", "+tls", "", []string{"tls"}, true},
+	{name: "passed", vip: "tcp", upstream: "off", clients: []string{"plain", "starttls"}},
+	{name: "passed-tls", vip: "tcp", upstream: "off", server: "+tls", clients: []string{"tls"}, profile: "unread"},
+	{name: "wrapped", vip: "tcp", upstream: "on", server: "+tls", clients: []string{"plain"}},
+	{name: "wrapped-starttls", vip: "tcp", upstream: "starttls", clients: []string{"plain"}},
+	{name: "tls-plain", vip: "tls", upstream: "off", clients: []string{"tls"}, ends: true},
+	{name: "tls-tls", vip: "tls", upstream: "on", server: "+tls", clients: []string{"tls"}, ends: true},
+	{name: "tls-starttls", vip: "tls", upstream: "starttls", clients: []string{"tls"}, ends: true},
+	{name: "starttls-plain", vip: "tcp", keys: "starttls = true", upstream: "off", clients: []string{"starttls"}, ends: true},
+	{name: "starttls-tls", vip: "tcp", keys: "starttls = true", upstream: "on", server: "+tls", clients: []string{"starttls"}, ends: true},
+	{name: "starttls-starttls", vip: "tcp", keys: "starttls = true", upstream: "starttls", clients: []string{"starttls"}, ends: true},
 }
+
+// unreadProfile is of TLS that casbah neither ends nor takes part in: on a port
+// of its own there is no telling that the servers begin with it.
+const unreadProfile = "[profile.unread]\nprotocol = \"tcp\"\nports = [993]\n[profile.unread.probe]\nkind = \"tcp\"\n"
 
 // mailRig is casbah, as a user starts it, in front of two real servers that share
 // their mailboxes, in every way of mailWays, for a protocol each.
 type mailRig struct {
 	*daemon
-	t       *testing.T
 	servers []*dovecot
 	own     identity          // of casbah
 	theirs  identity          // of the servers
@@ -48,13 +59,14 @@ type mailRig struct {
 func newMailRig(t *testing.T, engine, proxy string) *mailRig {
 	t.Helper()
 	mailboxes := openDir(t)
-	r := &mailRig{t: t, own: newIdentity(t, t.TempDir()), theirs: newIdentity(t, t.TempDir()), vips: make(map[string]string)}
+	r := &mailRig{own: newIdentity(t, t.TempDir()), theirs: newIdentity(t, t.TempDir()), vips: make(map[string]string)}
 	for _, name := range []string{"m1", "m2"} {
 		r.servers = append(r.servers, startDovecot(t, name, mailboxes, r.theirs))
 	}
 	dir := t.TempDir()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%sstate_dir = %q\n[log]\naccess = %q\n[admin]\nlisten = \"127.0.0.1:0\"\n", mode{engine: engine}.key(), dir, filepath.Join(dir, "access.log"))
+	b.WriteString(unreadProfile)
 	for _, what := range dovecotPorts {
 		for _, s := range r.servers {
 			fmt.Fprintf(&b, "[[server]]\nname = %q\naddress = %q\n", serverName(s.name, what), s.at[what])
@@ -96,7 +108,7 @@ func (w *mailWay) tables(r *mailRig, protocol, proxy string) string {
 	}
 	name := w.vipName(protocol)
 	text := fmt.Sprintf("[[pool]]\nname = %q\nservers = [%q, %q]\nupstream_tls = %q\nproxy_protocol = %q\n%s[[vip]]\nname = %[1]q\ntype = %[7]q\nlisten = [%[8]q]\nprofiles = [%[9]q]\npool = %[1]q\n%[10]s\n",
-		name, serverName("m1", what), serverName("m2", what), w.upstream, proxy, more, w.vip, r.vips[name], map[string]string{"imap": "imap4", "pop3": "pop3"}[protocol], w.keys)
+		name, serverName("m1", what), serverName("m2", what), w.upstream, proxy, more, w.vip, r.vips[name], cmp.Or(w.profile, map[string]string{"imap": "imap4", "pop3": "pop3"}[protocol]), w.keys)
 	if w.ends {
 		text += r.own.ofVIP()
 	}
@@ -106,6 +118,7 @@ func (w *mailWay) tables(r *mailRig, protocol, proxy string) string {
 // visited has every client visit one way, as a user of its own, and looks at
 // what the servers say of it.
 func (r *mailRig) visited(t *testing.T, w *mailWay, protocol, proxy string) {
+	t.Helper()
 	name := w.vipName(protocol)
 	_, port, err := net.SplitHostPort(r.vips[name])
 	if err != nil {
@@ -116,13 +129,25 @@ func (r *mailRig) visited(t *testing.T, w *mailWay, protocol, proxy string) {
 		ca = r.own.cert
 	}
 	for _, secure := range w.clients {
-		v := mailVisit{port: port, ca: ca, user: name + "-" + secure + "@visit", mail: message(t)}
+		v := mailVisit{port: port, ca: ca, user: name + "." + secure + "@visit", mail: message(t)}
 		if protocol == "pop3" {
 			r.deliver(t, v)
 		}
 		visitAll(t, v, protocol, secure)
 	}
+	if w.keys != "" {
+		refusesInClear(t, protocol, port)
+	}
 	r.known(t, w, name, proxy != "off")
+}
+
+// refusesInClear checks that casbah does not let a client log in before TLS.
+func refusesInClear(t *testing.T, protocol, port string) {
+	t.Helper()
+	out, err := exec.Command("curl", "-sS", "--max-time", "25", "-u", "eve@visit:Secret1", protocol+"://localhost:"+port+"/").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "denied") {
+		t.Errorf("a client in clear: %v, %s; want it not let in", err, out)
+	}
 }
 
 // message returns a message of a megabyte.
@@ -154,18 +179,19 @@ func (r *mailRig) deliver(t *testing.T, v mailVisit) {
 func (r *mailRig) known(t *testing.T, w *mailWay, vip string, proxied bool) {
 	t.Helper()
 	for _, secure := range w.clients {
-		if len(r.logins(vip+"-"+secure+"@visit")) == 0 {
+		if len(r.logins(vip+"."+secure+"@visit")) == 0 {
 			t.Errorf("no server has logged in who came to %s %s", vip, secure)
 		}
 	}
-	logins := r.logins(vip + "-")
+	logins := r.logins(vip + ".")
 	var clients []string
-	r.until("the visits are in the access log", func() bool {
-		clients = r.clients(vip)
-		return len(clients) >= len(logins)
-	})
+	for deadline := time.Now().Add(patience); len(clients) < len(logins); time.Sleep(20 * time.Millisecond) {
+		if clients = r.clients(t, vip); time.Now().After(deadline) {
+			t.Fatalf("%d visits of %d are in the access log", len(clients), len(logins))
+		}
+	}
 	for _, l := range logins {
-		inTLS := w.upstream != "off" || !w.ends && !strings.Contains(l.user, "-plain@")
+		inTLS := w.upstream != "off" || !w.ends && !strings.Contains(l.user, ".plain@")
 		if l.tls != inTLS || slices.Contains(clients, l.client) != proxied || slices.Contains(clients, l.peer) {
 			t.Errorf("login %+v; want TLS: %v, known by its own address: %v; casbah's clients were %s", l, inTLS, proxied, clients)
 		}
@@ -186,11 +212,11 @@ func (r *mailRig) logins(names string) []login {
 }
 
 // clients returns the addresses of the clients that a VIP has served.
-func (r *mailRig) clients(vip string) []string {
-	r.t.Helper()
+func (r *mailRig) clients(t *testing.T, vip string) []string {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join(filepath.Dir(r.conf), "access.log"))
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var list []string
 	for line := range strings.Lines(string(text)) {
@@ -202,21 +228,30 @@ func (r *mailRig) clients(vip string) []string {
 	return list
 }
 
-// S109, S110: real clients read mail of real servers through every kind of VIP:
+// S110, S112: real clients read mail of real servers through every kind of VIP:
 // passed through, with TLS that casbah ends, plain, in TLS and by STARTTLS on
-// either side; with a PROXY header the servers log the clients' own addresses.
+// either side. Any server serves any connection; with a PROXY header they know the
+// clients by their own addresses.
 func TestRealMailClients(t *testing.T) {
 	real(t)
-	for _, engine := range drivers {
-		for _, proxy := range []string{"off", "v2"} {
-			t.Run(engine+"/proxy="+proxy, func(t *testing.T) {
-				r := newMailRig(t, engine, proxy)
+	for _, m := range []struct{ engine, proxy string }{{"reactor", "off"}, {"reactor", "v2"}, {"net", "v2"}} {
+		t.Run(m.engine+"/proxy="+m.proxy, func(t *testing.T) {
+			r := newMailRig(t, m.engine, m.proxy)
+			t.Run("through", func(t *testing.T) {
 				for _, protocol := range []string{"imap", "pop3"} {
 					for _, w := range mailWays {
-						t.Run(w.vipName(protocol), func(t *testing.T) { r.visited(t, &w, protocol, proxy) })
+						t.Run(w.vipName(protocol), func(t *testing.T) {
+							t.Parallel()
+							r.visited(t, &w, protocol, m.proxy)
+						})
 					}
 				}
 			})
-		}
+			for _, s := range r.servers {
+				if !slices.ContainsFunc(s.logins(), func(l login) bool { return strings.HasSuffix(l.user, "@visit") }) {
+					t.Errorf("%s has served nobody", s.name)
+				}
+			}
+		})
 	}
 }

@@ -33,7 +33,8 @@ var (
 	mailClients = []mailClient{
 		{"curl", "imap", anySecurity, curlIMAP}, // the first: it leaves the message
 		{"mbsync", "imap", anySecurity, mbsync},
-		{"offlineimap", "imap", anySecurity, offlineimap},
+		// With STARTTLS it hangs in one visit of thirty, at a Dovecot without casbah too.
+		{"offlineimap", "imap", []string{"plain", "tls"}, offlineimap},
 		{"imaplib", "imap", anySecurity, imaplib},
 		{"curl", "pop3", anySecurity, curlPOP3},
 		{"fetchmail", "pop3", anySecurity, fetchmail},
@@ -147,9 +148,9 @@ remoteuser = %[3]s
 remotepass = Secret1
 auth_mechanisms = LOGIN
 ssl = %[4]s
-starttls = %[5]s
-sslcacertfile = %[6]s
-`, v.dir, v.port, v.user, v.word("no", "no", "yes"), v.word("no", "yes", "no"), v.ca)))
+starttls = no
+sslcacertfile = %[5]s
+`, v.dir, v.port, v.user, v.word("no", "no", "yes"), v.ca)))
 	v.gotFile("offlineimap", "mail")
 }
 

@@ -35,12 +35,12 @@ func TestRealRPC(t *testing.T) {
 	}
 	static := startSamba(t, []string{"49152-49199", "49152-49199"}, "rpcd_epmapper", "rpcd_lsad")
 	for _, engine := range drivers {
-		t.Run("pass-"+engine, func(t *testing.T) { realRPC(t, engine, "pass").meets(static) })
+		t.Run("pass-"+engine, func(t *testing.T) { realRPC(t, engine, "pass").meets() })
 	}
 	static.stop()
-	dynamic := startSamba(t, []string{"49252-49299", "49352-49399"}, "rpcd_epmapper", "rpcd_lsad", "rpcd_classic")
+	startSamba(t, []string{"49252-49299", "49352-49399"}, "rpcd_epmapper", "rpcd_lsad", "rpcd_winreg", "rpcd_classic")
 	for _, engine := range drivers {
-		t.Run("rewrite-"+engine, func(t *testing.T) { realRPC(t, engine, "rewrite").meets(dynamic) })
+		t.Run("rewrite-"+engine, func(t *testing.T) { realRPC(t, engine, "rewrite").meets() })
 	}
 	t.Run("association", func(t *testing.T) { realRPC(t, drivers[0], "rewrite").joins() })
 }
@@ -276,7 +276,7 @@ func impacket(t *testing.T, host, source string, more ...string) string {
 var calls = regexp.MustCompile(`(?m)^(samr|srvsvc) ncacn_ip_tcp:([0-9.]+)\[(\d+)\] (\S+)$`)
 
 // meets has clients of several addresses ask and call.
-func (r *rpcRig) meets(s *samba) {
+func (r *rpcRig) meets() {
 	t := r.t.(*testing.T)
 	mapper := r.vipStatus("epm").Mapper
 	var second []string
@@ -329,9 +329,9 @@ func (r *rpcRig) sameLookup(got, direct, mode string, ports map[string]string) {
 			"12345778-1234-ABCD-EF00-0123456789AC": ports["samr"], "12345778-1234-ABCD-EF00-0123456789AB": ports["samr"],
 			"4B324FC8-1670-01D3-1278-5A47BF6EE188": ports["srvsvc"],
 		} {
-			at := strings.Index(line, "ncacn_ip_tcp:")
-			if mode == "rewrite" && strings.Contains(line, id) && at >= 0 {
-				want[i] = fmt.Sprintf("%sncacn_ip_tcp:%s[%s]", line[:at], vipAddr, port)
+			of, _, tcp := strings.Cut(line, "ncacn_ip_tcp:")
+			if mode == "rewrite" && strings.Contains(line, id) && tcp {
+				want[i] = fmt.Sprintf("%sncacn_ip_tcp:%s[%s]", of, vipAddr, port)
 				changed++
 			}
 		}
@@ -349,27 +349,29 @@ func (r *rpcRig) joins() {
 	if err := r.node.Reload(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}
-	bound := func(id uint32) (uint32, error) {
+	bound := func(id uint32, bigEndian bool) (uint32, error) {
 		c, err := net.Dial("tcp", vipAddr+":40001")
 		if err != nil {
 			return 0, err
 		}
 		r.t.Cleanup(func() { _ = c.Close() })
 		_ = c.SetDeadline(time.Now().Add(patience))
-		return rpctest.New(r.t, c).Bind(samr, id)
+		client := rpctest.New(r.t, c)
+		client.BigEndian = bigEndian
+		return client.Bind(samr, id)
 	}
 	for range 4 {
-		first, err := bound(0)
+		first, err := bound(0, false)
 		if err != nil || first == 0 {
 			r.t.Fatalf("the server gives association %d, %v", first, err)
 		}
-		for range 3 {
-			if again, err := bound(first); again != first || err != nil {
+		for i := range 4 {
+			if again, err := bound(first, i%2 == 1); again != first || err != nil {
 				r.t.Errorf("a connection that joins %x is in %x, %v", first, again, err)
 			}
 		}
 	}
-	if _, err := bound(0xdeadbeef); err == nil || errors.Is(err, net.ErrClosed) {
+	if _, err := bound(0xdeadbeef, false); err == nil || errors.Is(err, net.ErrClosed) {
 		r.t.Errorf("an association that nobody began: %v; want it refused by the server", err)
 	}
 }

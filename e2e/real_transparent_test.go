@@ -17,88 +17,32 @@ import (
 )
 
 // transparentConf is casbah with VIPs that have connections come from their
-// clients. The parts are the driver, the state directory and the certificate.
-const transparentConf = `%sstate_dir = %q
-[log]
-access = "off"
-[admin]
-listen = "127.0.0.1:0"
-[[server]]
-name = "cas1"
-address = "10.88.2.2"
-[[server]]
-name = "cas2"
-address = "fd88:2::2"
-[[pool]]
-name = "four"
-servers = ["cas1"]
-port = 7001
-[[pool]]
-name = "six"
-servers = ["cas2"]
-port = 7001
-[[pool]]
-name = "web"
-servers = ["cas1"]
-port = 7080
-[[pool]]
-name = "dns"
-servers = ["cas1"]
-[[vip]]
-name = "four"
-type = "tcp"
-listen = ["10.88.1.1:7001"]
-pool = "four"
-profiles = ["say"]
-transparent = true
-[[vip]]
-name = "six"
-type = "tcp"
-listen = ["[fd88:1::1]:7001"]
-pool = "six"
-profiles = ["say"]
-transparent = true
-[[vip]]
-name = "own"
-type = "tcp"
-listen = ["10.88.1.1:7002"]
-pool = "four"
-profiles = ["say"]
-[[vip]]
-name = "dns"
-type = "udp"
-listen = ["10.88.1.1:7053"]
-pool = "dns"
-profiles = ["dns"]
-transparent = true
-[[vip]]
-name = "plain"
-type = "http"
-listen = ["10.88.1.1:7080"]
-pool = "web"
-profiles = ["web"]
-transparent = true
-[[vip]]
-name = "mail"
-type = "https"
-listen = ["10.88.1.1:7443"]
-pool = "web"
-profiles = ["web"]
-transparent = true
-%s
-[profile.say]
-protocol = "tcp"
-ports = [7001]
-probe = { kind = "none" }
-[profile.dns]
-protocol = "udp"
-ports = [7053]
-probe = { kind = "none" }
-[profile.web]
-protocol = "http"
-paths = ["/web"]
-probe = { kind = "none" }
-`
+// clients, and one that has not.
+func transparentConf(top, dir string, id identity) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%sstate_dir = %q\n[log]\naccess = \"off\"\n[admin]\nlisten = \"127.0.0.1:0\"\n", top, dir)
+	for name, address := range map[string]string{"cas1": "10.88.2.2", "cas2": "fd88:2::2"} {
+		fmt.Fprintf(&b, "[[server]]\nname = %q\naddress = %q\n[[pool]]\nname = %q\nservers = [%q]\n", name, address, name, name)
+	}
+	for _, p := range []struct{ name, protocol, rest string }{
+		{"say", "tcp", "ports = [7001]"}, {"dns", "udp", "ports = [7053]"}, {"web", "http", "paths = [\"/web\"]"},
+	} {
+		fmt.Fprintf(&b, "[profile.%s]\nprotocol = %q\n%s\nprobe = { kind = \"none\" }\n", p.name, p.protocol, p.rest)
+	}
+	b.WriteString("[[pool]]\nname = \"web\"\nservers = [\"cas1\"]\nport = 7080\n")
+	for _, v := range []struct{ name, kind, listen, pool, profile string }{
+		{"own", "tcp", "10.88.1.1:7002", "cas1", "say"},
+		{"four", "tcp", "10.88.1.1:7001", "cas1", "say"},
+		{"six", "tcp", "[fd88:1::1]:7001", "cas2", "say"},
+		{"dns", "udp", "10.88.1.1:7053", "cas1", "dns"},
+		{"plain", "http", "10.88.1.1:7080", "web", "web"},
+		{"mail", "https", "10.88.1.1:7443", "web", "web"}, // the last: its certificate follows
+	} {
+		fmt.Fprintf(&b, "[[vip]]\nname = %q\ntype = %q\nlisten = [%q]\npool = %q\nprofiles = [%q]\ntransparent = %v\n",
+			v.name, v.kind, v.listen, v.pool, v.profile, v.name != "own")
+	}
+	return b.String() + id.ofVIP()
+}
 
 // Servers see the clients' own addresses, whatever the VIP's type, by either
 // driver; connections of HTTP are each of one client. Beside them a VIP without
@@ -114,7 +58,7 @@ func TestRealTransparent(t *testing.T) {
 			dir := t.TempDir()
 			id := newIdentity(t, dir)
 			d := &daemon{t: t, mode: mode{engine: engine}, conf: filepath.Join(dir, "casbah.toml"), ended: make(chan struct{})}
-			d.write(fmt.Sprintf(transparentConf, d.mode.key(), dir, id.ofVIP()))
+			d.write(transparentConf(d.mode.key(), dir, id))
 			d.begin([]string{"ip", "netns", "exec", n.casbah})
 			for range 3 {
 				for _, tt := range []struct{ kind, from, to, want string }{
@@ -160,7 +104,7 @@ func TestRealTransparentNeedsARight(t *testing.T) {
 	setpriv := peer(t, "setpriv")
 	dir := t.TempDir()
 	d := &daemon{t: t, conf: filepath.Join(dir, "casbah.toml"), ended: make(chan struct{})}
-	d.write(fmt.Sprintf(transparentConf, "", dir, newIdentity(t, dir).ofVIP()))
+	d.write(transparentConf("", dir, newIdentity(t, dir)))
 	d.cmd = exec.Command("ip", "netns", "exec", n.casbah, setpriv, "--bounding-set=-net_admin,-net_raw", build.path(t), "serve", "-c", d.conf)
 	d.cmd.Stderr = &d.log
 	if err := d.cmd.Start(); err != nil {

@@ -18,7 +18,8 @@ type resumer struct {
 
 // resumer returns a client of a TLS version, 0 for the newest.
 func (r *rig) resumer(t *testing.T, version uint16) *resumer {
-	return &resumer{r, t, &tls.Config{ //nolint:gosec // G402: old versions are not offered by the VIP
+	t.Helper()
+	return &resumer{r, t, &tls.Config{
 		RootCAs: r.roots, ServerName: "localhost", MinVersion: version, MaxVersion: version,
 		ClientSessionCache: tls.NewLRUClientSessionCache(4),
 	}}
@@ -48,9 +49,9 @@ func (c *resumer) get(source, path, lines string) (server string, resumed bool) 
 }
 
 // returns fails unless the client comes to want on a session that it resumes.
-func (c *resumer) returns(want, source, path, lines string) {
+func (c *resumer) returns(want, source, path string) {
 	c.t.Helper()
-	if got, resumed := c.get(source, path, lines); got != want || !resumed {
+	if got, resumed := c.get(source, path, ""); got != want || !resumed {
 		c.t.Errorf("GET %s from %s: served by %s, resumed %v; want %s on a resumed session", path, source, got, resumed, want)
 	}
 }
@@ -88,7 +89,7 @@ func TestTLSSessionKeepsItsServer(t *testing.T) {
 			t.Helper()
 			for n := range 3 {
 				for i, c := range clients {
-					c.returns(homes[i], fmt.Sprintf("127.0.1.%d", 1+4*n+i), "/EWS/", "")
+					c.returns(homes[i], fmt.Sprintf("127.0.1.%d", 1+4*n+i), "/EWS/")
 				}
 			}
 		}
@@ -121,14 +122,14 @@ func TestWebServicesByCookieThenSession(t *testing.T) {
 		c := r.resumer(t, version)
 		home, _ := c.get("127.0.0.2", "/EWS/", "X-Set: exchangecookie=5f1e\r\n")
 		for range 3 {
-			c.returns(home, "127.0.0.3", "/EWS/", "")
+			c.returns(home, "127.0.0.3", "/EWS/")
 		}
 		for range 4 {
 			c.forget()
 			if got, _ := c.get("127.0.0.4", "/EWS/", "Cookie: exchangecookie=5f1e\r\n"); got != home {
 				t.Errorf("with a cookie on a new session: served by %s; want %s", got, home)
 			}
-			c.returns(home, "127.0.0.5", "/EWS/", "") // by the session that the cookie has brought there
+			c.returns(home, "127.0.0.5", "/EWS/") // by the session that the cookie has brought there
 		}
 	})
 }
@@ -145,14 +146,57 @@ func TestAddressBookByAddressThenSession(t *testing.T) {
 			t.Fatalf("two clients came to %s; the algorithm does not spread them", home)
 		}
 		for i := range 3 {
-			first.returns(home, fmt.Sprintf("127.0.1.%d", i+1), "/OAB/", "")
-			second.returns(other, fmt.Sprintf("127.0.2.%d", i+1), "/OAB/", "")
+			first.returns(home, fmt.Sprintf("127.0.1.%d", i+1), "/OAB/")
+			second.returns(other, fmt.Sprintf("127.0.2.%d", i+1), "/OAB/")
 		}
 		for range 4 {
 			first.forget()
 			if got, _ := first.get("127.0.1.1", "/OAB/", ""); got != home { // the address that the session has brought there
 				t.Errorf("from a known address on a new session: served by %s; want %s", got, home)
 			}
+		}
+	})
+}
+
+// S38: likewise on a tls VIP, whose octets casbah does not look at.
+func TestTLSSessionKeepsItsServerThroughARelay(t *testing.T) {
+	tickets(t, func(t *testing.T, m mode, version uint16) {
+		id := newIdentity(t, t.TempDir())
+		_, addresses := origins(t, 3)
+		r := newRelay(t, relaySetup{
+			mode: m, kind: "tls", servers: addresses, vip: id.ofVIP(), profile: "imap4",
+			extra: "[[profile.imap4.chain]]\nby = \"ssl_id\"\n[profile.imap4.probe]\nkind = \"none\"\n",
+		})
+		r.roots = id.roots
+		visit := func(c *resumer, source string) (server string, resumed bool) {
+			t.Helper()
+			d := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}, Timeout: patience}
+			conn, err := tls.DialWithDialer(d, "tcp", r.plain, c.config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			w := newWire(t, conn)
+			w.within(patience)
+			return w.line(), conn.ConnectionState().DidResume
+		}
+		clients, homes := make([]*resumer, 3), make([]string, 3)
+		for i := range clients {
+			clients[i] = r.resumer(t, version)
+			homes[i], _ = visit(clients[i], "127.0.0.2")
+		}
+		if homes[0] == homes[1] || homes[1] == homes[2] || homes[0] == homes[2] {
+			t.Errorf("three sessions came to %v; want a server each", homes)
+		}
+		for n := range 3 {
+			for i, c := range clients {
+				if got, resumed := visit(c, fmt.Sprintf("127.0.1.%d", 1+4*n+i)); got != homes[i] || !resumed {
+					t.Errorf("served by %s, resumed %v; want %s on a resumed session", got, resumed, homes[i])
+				}
+			}
+		}
+		if st := r.node.Status().Table; st.Bindings != 3 || st.Unconfirmed != 0 {
+			t.Errorf("%d bindings, %d unconfirmed; want 3 confirmed", st.Bindings, st.Unconfirmed)
 		}
 	})
 }

@@ -11,11 +11,28 @@ type circuit struct {
 	flow   chan []byte   // from IN to OUT; unbuffered, so that OUT holds IN back
 	joined chan struct{} // closed once both channels have come
 	broken chan struct{} // closed when the client lost one of them
+	rpc    *rpcSession   // of a client that has bound; only the IN channel uses it
 
 	mu      sync.Mutex // guards the fields below
 	in, out int        // channels that are open
 	wasBoth bool
 	isDone  bool
+	over    chan struct{} // closed when the OUT channel of the moment is replaced
+}
+
+// turn returns what is closed when the OUT channel that asks is replaced.
+func (c *circuit) turn() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over
+}
+
+// replace ends the OUT channel of the moment in favour of the one that asks.
+func (c *circuit) replace() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.over)
+	c.over = make(chan struct{})
 }
 
 // side is the direction of a channel, as the client sees it.
@@ -45,6 +62,7 @@ func (cs *circuits) attach(cookie Cookie, s side) *circuit {
 			flow:   make(chan []byte),
 			joined: make(chan struct{}),
 			broken: make(chan struct{}),
+			over:   make(chan struct{}),
 		}
 		cs.byCookie[cookie] = c
 	}
@@ -60,6 +78,9 @@ func (cs *circuits) detach(cookie Cookie, s side, ended bool) {
 	c := cs.byCookie[cookie]
 	if c.remove(s, ended) {
 		delete(cs.byCookie, cookie)
+		if c.rpc != nil {
+			c.rpc.end()
+		}
 	}
 }
 

@@ -88,9 +88,11 @@ func (a *associations) leave(id uint32) {
 	}
 }
 
-// rpcSession is one connection of RPC over TCP.
+// rpcSession is one connection of RPC, over TCP or a virtual one over HTTP.
 type rpcSession struct {
-	*mailConn
+	cas         *CAS
+	send        func([]byte) error
+	port        string         // that was connected to
 	offers      []msrpc.Syntax // the interfaces of its port
 	contexts    map[uint16]msrpc.Syntax
 	association uint32 // 0 before the bind
@@ -100,12 +102,10 @@ type rpcSession struct {
 // serveRPC answers binds, and then calls: those to the endpoint mapper with
 // towers, every other one with the name of the server.
 func serveRPC(m *mailConn, offers ...msrpc.Syntax) {
-	s := &rpcSession{mailConn: m, offers: offers, contexts: make(map[uint16]msrpc.Syntax)}
-	defer func() {
-		if s.association != 0 {
-			m.cas.associations.leave(s.association)
-		}
-	}()
+	_, port, _ := net.SplitHostPort(m.LocalAddr().String())
+	send := func(p []byte) error { _, err := m.Write(p); return err }
+	s := &rpcSession{cas: m.cas, send: send, port: port, offers: offers, contexts: make(map[uint16]msrpc.Syntax)}
+	defer s.end()
 	reader := msrpc.Reader{Whole: msrpc.Of(msrpc.TypeBind, msrpc.TypeAlterContext, msrpc.TypeRequest)}
 	in := make([]byte, mailLine)
 	for {
@@ -129,32 +129,35 @@ func serveRPC(m *mailConn, offers ...msrpc.Syntax) {
 	}
 }
 
+// end ends the session.
+func (s *rpcSession) end() {
+	if s.association != 0 {
+		s.cas.associations.leave(s.association)
+	}
+}
+
 // answer answers a PDU; false: the connection ends.
 func (s *rpcSession) answer(pdu []byte, t msrpc.Type) bool {
-	var out []byte
 	if t == msrpc.TypeRequest {
-		r, err := msrpc.ParseRequest(pdu)
-		if err != nil {
-			return false
-		}
-		done, err := s.request.Add(pdu)
-		if err != nil {
-			return false
-		}
-		if !done {
-			return true
-		}
-		out = s.called(&r, s.request.Stub())
-		s.request.Reset()
-	} else {
-		b, err := msrpc.ParseBind(pdu)
-		if err != nil {
-			return false
-		}
-		out = s.bind(&b)
+		return s.requested(pdu)
 	}
-	_, err := s.Write(out)
-	return err == nil
+	b, err := msrpc.ParseBind(pdu)
+	return err == nil && s.send(s.bind(&b)) == nil
+}
+
+// requested answers a request, once it is whole; false: the connection ends.
+func (s *rpcSession) requested(pdu []byte) bool {
+	r, err := msrpc.ParseRequest(pdu)
+	if err != nil {
+		return false
+	}
+	done, err := s.request.Add(pdu)
+	if err != nil || !done {
+		return err == nil
+	}
+	out := s.called(&r, s.request.Stub())
+	s.request.Reset()
+	return s.send(out) == nil
 }
 
 // bind answers a bind or an alter_context.
@@ -170,10 +173,9 @@ func (s *rpcSession) bind(b *msrpc.Bind) []byte {
 			return (&msrpc.BindNak{Header: rpcHeader(msrpc.TypeBindNak, b.Header.Call), Reason: rpcLimit}).AppendTo(nil)
 		}
 	}
-	_, port, _ := net.SplitHostPort(s.LocalAddr().String())
 	ack := msrpc.BindAck{
 		Header: rpcHeader(answer, b.Header.Call), MaxXmit: rpcFragment, MaxRecv: rpcFragment,
-		Association: s.association, Address: []byte(port),
+		Association: s.association, Address: []byte(s.port),
 	}
 	for i := range b.Contexts {
 		c := &b.Contexts[i]
@@ -211,11 +213,15 @@ func (s *rpcSession) called(r *msrpc.Request, stub []byte) []byte {
 		return fault.AppendTo(nil)
 	}
 	out := []byte(s.cas.FQDN())
-	if iface == msrpc.EPM {
-		if out, ok = s.cas.mapped(r, stub); !ok {
-			fault.Status = rpcRange
-			return fault.AppendTo(nil)
-		}
+	switch iface {
+	case msrpc.EPM:
+		out, ok = s.cas.mapped(r, stub)
+	case mgmt:
+		out, ok = s.managed(r.Op)
+	}
+	if !ok {
+		fault.Status = rpcRange
+		return fault.AppendTo(nil)
 	}
 	answer := msrpc.Response{Header: rpcHeader(msrpc.TypeResponse, r.Header.Call), Hint: uint32(len(out)), Context: r.Context, Stub: out}
 	return answer.AppendTo(nil, rpcFragment)

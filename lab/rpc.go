@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"casbah/protocols/rpchttp"
 )
 
 // echoOctets is the longest body of an echo request ([MS-RPCH], Section
@@ -53,13 +55,14 @@ func (s *CAS) serveChannel(v *visit) {
 	if err != nil && !errors.Is(err, errNoPDU) {
 		panic(http.ErrAbortHandler) // the client left before it said which channel this is
 	}
-	if cookie, ok := virtualCookie(first); ok {
+	begin := firstPDU(first)
+	if cookie := begin.Virtual; begin.Kind != rpchttp.None {
 		s.watchSplit(cookie)
-		ch.cookie, ch.circuit = cookie, s.circuits.attach(cookie, v.r.Method == methodOut)
+		ch.circuit = s.circuits.attach(cookie, v.r.Method == methodOut)
 		defer func() { s.circuits.detach(cookie, v.r.Method == methodOut, ch.ended) }()
 	}
 	if v.r.Method == methodOut {
-		ch.out()
+		ch.out(begin.Kind == rpchttp.NewOut)
 		return
 	}
 	ch.in(len(first))
@@ -80,7 +83,6 @@ func (s *CAS) watchSplit(cookie Cookie) {
 type channel struct {
 	*visit
 	control *http.ResponseController
-	cookie  Cookie
 	circuit *circuit // or nil
 	ended   bool     // it ran to its declared end
 }
@@ -108,7 +110,11 @@ func (ch *channel) pump(total int64) (int64, error) {
 	for {
 		p, err := ReadPDU(ch.r.Body)
 		total += int64(len(p))
-		if len(p) > 0 {
+		switch {
+		case len(p) == 0:
+		case err == nil:
+			ch.circuit.receive(ch.r.Context(), ch.cas, p)
+		default:
 			ch.circuit.relay(ch.r.Context(), p)
 		}
 		switch {
@@ -159,19 +165,27 @@ func (ch *channel) abandonWhenBroken() (stop func()) {
 }
 
 // out streams PDUs for the life of the session: CONN/A3 at once, CONN/C2 when
-// the IN channel is there too, what the IN channel received, and pings.
-func (ch *channel) out() {
-	stop := ch.discardBody()
-	defer stop()
+// the IN channel is there too, what the IN channel received, and pings. A channel
+// that replaces another goes on where that ends.
+func (ch *channel) out(replaces bool) {
 	ch.set("Content-Type", "application/rpc")
 	ch.set("Content-Length", strconv.Itoa(channelOctets))
-	if !ch.send(string(connA3())) {
+	if replaces {
+		if !ch.succeed() {
+			return
+		}
+	} else if !ch.send(string(connA3())) {
 		return
 	}
-	var joined, broken <-chan struct{}
+	stop := ch.discardBody()
+	defer stop()
+	var joined, broken, replaced <-chan struct{}
 	var flow <-chan []byte
 	if c := ch.circuit; c != nil {
-		joined, broken, flow = c.joined, c.broken, c.flow
+		joined, broken, flow, replaced = c.joined, c.broken, c.flow, c.turn()
+	}
+	if replaces {
+		joined = nil // its client was told on the channel before
 	}
 	ticker := time.NewTicker(ch.cas.array.options.Interval)
 	defer ticker.Stop()
@@ -190,10 +204,26 @@ func (ch *channel) out() {
 			alive = ch.send(string(pingPDU()))
 		case <-broken:
 			alive = false
+		case <-replaced:
+			ch.ended, alive = true, false
 		case <-ch.r.Context().Done():
 			alive = false
 		}
 	}
+}
+
+// succeed answers a channel that replaces another: with a ping, since what the
+// proxies tell each other in between is not simulated. The channel before ends
+// once the client has sent its second PDU, which says that this one stands.
+func (ch *channel) succeed() bool {
+	if !ch.send(string(pingPDU())) {
+		return false
+	}
+	if _, err := ReadPDU(ch.r.Body); err != nil {
+		return false
+	}
+	ch.circuit.replace()
+	return true
 }
 
 // discardBody reads on in the background: a replaced channel sends a second PDU

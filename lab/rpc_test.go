@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"casbah/protocols/rpchttp"
 )
 
 const rpcPath = "/rpc/rpcproxy.dll?mbx@lab.test:6001"
@@ -48,35 +49,6 @@ func requestPDU(body string) []byte {
 	p = binary.LittleEndian.AppendUint16(p, uint16(pduLeast+len(body)))
 	p = append(p, make([]byte, 6)...)
 	return append(p, body...)
-}
-
-// The layouts as the specification gives them, octet by octet.
-func TestConnPDUs(t *testing.T) {
-	virtual, channel, group := Cookie{1}, Cookie{2}, Cookie{3}
-	cookie := func(n byte) string { return fmt.Sprintf("%02x", n) + strings.Repeat("00", 15) }
-	tests := []struct {
-		name string
-		pdu  []byte
-		want string
-	}{
-		{"A1", ConnA1(virtual, channel), "05001403100000004c000000000000000000040006000000" +
-			"0100000003000000" + cookie(1) + "03000000" + cookie(2) + "0000000000000100"},
-		{"B1", ConnB1(virtual, channel, group), "050014031000000068000000000000000000060006000000" +
-			"0100000003000000" + cookie(1) + "03000000" + cookie(2) + "040000000000004005000000e09304000c000000" + cookie(3)},
-		{"A3", connA3(), "05001403100000001c0000000000000000000100" + "02000000c0d40100"},
-		{"echo", echoPDU(), "0500140310000000140000000000000040000000"},
-		{"ping", pingPDU(), "0500140310000000140000000000000001000000"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := hex.EncodeToString(tt.pdu); got != tt.want {
-				t.Errorf("%s = %s; want %s", tt.name, got, tt.want)
-			}
-		})
-	}
-	if n := len(connC2()); n != 44 {
-		t.Errorf("C2 has %d octets; want 44", n)
-	}
 }
 
 func TestEchoRequest(t *testing.T) {
@@ -145,6 +117,30 @@ func TestInChannelIsReplaced(t *testing.T) {
 		if status, _ := in.head(); status != "HTTP/1.1 200 Success" {
 			t.Errorf("IN: %q", status)
 		}
+	}
+}
+
+// An OUT channel is replaced by one whose second PDU comes later, and the virtual
+// connection goes on.
+func TestOutChannelIsReplaced(t *testing.T) {
+	a := newArray(t, Options{Servers: 1, Interval: 5 * time.Millisecond})
+	virtual, first, second := newCookie(), newCookie(), newCookie()
+	out := dial(t, a.CAS(0)).openChannel(methodOut, "1.1", 76, ConnA1(virtual, first))
+	out.head()
+	out.pdu()
+	in := dial(t, a.CAS(0)).openChannel(methodIn, "1.1", 1<<30, ConnB1(virtual, newCookie(), newCookie()))
+	out.pdu() // CONN/C2
+	next := dial(t, a.CAS(0)).openChannel(methodOut, "1.1", 120, rpchttp.AppendOutR1A3(nil, virtual, first, second))
+	if status, _ := next.head(); status != "HTTP/1.1 200 Success" {
+		t.Fatalf("the new channel: %q", status)
+	}
+	next.write(string(rpchttp.AppendOutR1A11(nil)))
+	for err := error(nil); err == nil; { // the old one ends
+		_, err = ReadPDU(out.r)
+	}
+	in.write(string(requestPDU("hello")))
+	if got := next.pdu(); !bytes.Equal(got, requestPDU("hello")) {
+		t.Errorf("echo on the new channel = %q", got)
 	}
 }
 

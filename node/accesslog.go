@@ -2,6 +2,7 @@ package node
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -31,7 +32,9 @@ type accessLog struct {
 	batch chan struct{}     // the writer has enough to do
 	free  chan *accessEntry // written, to be used again
 	done  chan struct{}
-	close func() error
+	again chan chan error // to open the file again; answered when it is done
+	file  *os.File        // that the writer writes to; nil: not one of casbah's own
+	lost  func(error)     // is told when the log cannot be written
 }
 
 // accessEntry is a record with memory of its own.
@@ -41,29 +44,41 @@ type accessEntry struct {
 }
 
 // openAccessLog opens the log that [log] access names; nil for "off".
-func openAccessLog(target string) (*accessLog, error) {
+func openAccessLog(target string, lost func(error)) (*accessLog, error) {
 	switch target {
 	case "off":
 		return nil, nil //nolint:nilnil // no log is no error
 	case "stderr":
-		return newAccessLog(os.Stderr, func() error { return nil }), nil
+		return newAccessLog(os.Stderr, nil, lost), nil
 	case "stdout":
-		return newAccessLog(os.Stdout, func() error { return nil }), nil
+		return newAccessLog(os.Stdout, nil, lost), nil
 	}
-	f, err := os.OpenFile(target, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640) //nolint:gosec // readable by the log's group
+	f, err := openAccessFile(target)
+	if err != nil {
+		return nil, err
+	}
+	return newAccessLog(f, f, lost), nil
+}
+
+func openAccessFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640) //nolint:gosec // readable by the log's group
 	if err != nil {
 		return nil, fmt.Errorf("log.access: %w", err)
 	}
-	return newAccessLog(f, f.Close), nil
+	return f, nil
 }
 
-func newAccessLog(w io.Writer, closeFile func() error) *accessLog {
+// newAccessLog writes to w; file is the same if w is a file to be closed and opened
+// again, else nil.
+func newAccessLog(w io.Writer, file *os.File, lost func(error)) *accessLog {
 	l := &accessLog{
 		queue: make(chan *accessEntry, accessQueue),
 		batch: make(chan struct{}, 1),
 		free:  make(chan *accessEntry, 4*accessBatch),
 		done:  make(chan struct{}),
-		close: closeFile,
+		again: make(chan chan error),
+		file:  file,
+		lost:  lost,
 	}
 	go l.write(w)
 	return l
@@ -125,7 +140,44 @@ func (l *accessLog) stop() error {
 	close(l.queue)
 	l.hurry()
 	<-l.done
-	return l.close()
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
+}
+
+// reopen has the writer go on in a new file of the same name, once what was
+// recorded until now is in the old one: whoever renames the file rotates it. On an
+// error the old one stays in use.
+func (l *accessLog) reopen(ctx context.Context) error {
+	answer := make(chan error, 1) // the writer does not wait for who has gone
+	select {
+	case l.again <- answer:
+	case <-l.done:
+		return nil // it is stopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err() // the disk stands still
+	}
+}
+
+// turn opens the file again, for the writer.
+func (l *accessLog) turn() error {
+	if l.file == nil {
+		return nil
+	}
+	next, err := openAccessFile(l.file.Name())
+	if err != nil {
+		return err
+	}
+	last := l.file
+	l.file = next
+	return last.Close()
 }
 
 func (l *accessLog) write(w io.Writer) {
@@ -135,12 +187,24 @@ func (l *accessLog) write(w io.Writer) {
 	tick := time.NewTicker(accessFlush)
 	defer tick.Stop()
 	for open := true; open; {
+		var turn chan error
 		select {
 		case <-tick.C:
 		case <-l.batch:
+		case turn = <-l.again:
 		}
 		open = l.drain(&out)
-		buf.Flush() // a log that cannot be written has nowhere to say so
+		if err := buf.Flush(); err != nil {
+			l.lost(err)
+			buf.Reset(w) // or no later record would be written either
+		}
+		if turn != nil {
+			turn <- l.turn()
+			if l.file != nil {
+				w = l.file
+				buf.Reset(w)
+			}
+		}
 	}
 }
 

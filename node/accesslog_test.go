@@ -3,7 +3,9 @@ package node
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,7 +33,7 @@ var testRecord = route.Record{
 // The form of a record is a promise: names, order and units.
 func TestAccessRecordForm(t *testing.T) {
 	var out bytes.Buffer
-	l := newAccessLog(&out, func() error { return nil })
+	l := newAccessLog(&out, nil, nil)
 	plain := testRecord
 	plain.Source, plain.First, plain.Pinned, plain.Path = plain.Client.Addr(), 0, false, []byte("/\"\n\x00")
 	relayed := route.Record{ // of which there is no request
@@ -62,7 +64,7 @@ func TestAccessRecordForm(t *testing.T) {
 // A record keeps nothing of its caller, and cuts what is long.
 func TestAccessRecordHasMemoryOfItsOwn(t *testing.T) {
 	var out bytes.Buffer
-	l := newAccessLog(&out, func() error { return nil })
+	l := newAccessLog(&out, nil, nil)
 	r := testRecord
 	r.Method, r.Host, r.Path = bytes.Repeat([]byte("M"), 100), bytes.Repeat([]byte("h"), 1000), bytes.Repeat([]byte("p"), 100_000)
 	l.record(&r)
@@ -84,8 +86,7 @@ func TestAccessRecordHasMemoryOfItsOwn(t *testing.T) {
 // A disk that stands still drops records and holds up nobody.
 func TestAccessLogThatIsTooSlow(t *testing.T) {
 	g := &gate{open: make(chan struct{})}
-	closed := false
-	l := newAccessLog(g, func() error { closed = true; return nil })
+	l := newAccessLog(g, nil, nil)
 	taken, dropped := 0, 0
 	for range 3 * accessQueue {
 		if l.record(&testRecord) {
@@ -98,8 +99,8 @@ func TestAccessLogThatIsTooSlow(t *testing.T) {
 		t.Errorf("%d records taken, %d dropped; want at least %d taken and some dropped", taken, dropped, accessQueue)
 	}
 	close(g.open)
-	if err := l.stop(); err != nil || !closed {
-		t.Errorf("stop = %v, closed %v", err, closed)
+	if err := l.stop(); err != nil {
+		t.Errorf("stop = %v", err)
 	}
 	if n := bytes.Count(g.buf.Bytes(), []byte("\n")); n != taken {
 		t.Errorf("%d records are written; want all %d that were taken", n, taken)
@@ -107,11 +108,95 @@ func TestAccessLogThatIsTooSlow(t *testing.T) {
 }
 
 func TestOpenAccessLog(t *testing.T) {
-	if l, err := openAccessLog("off"); l != nil || err != nil {
+	if l, err := openAccessLog("off", nil); l != nil || err != nil {
 		t.Errorf("openAccessLog(off) = %v, %v; want none", l, err)
 	}
 	missing := filepath.Join(t.TempDir(), "none", "access.log")
-	if _, err := openAccessLog(missing); err == nil || !strings.Contains(err.Error(), "log.access: open "+missing) {
+	if _, err := openAccessLog(missing, nil); err == nil || !strings.Contains(err.Error(), "log.access: open "+missing) {
 		t.Errorf("openAccessLog = %v; want an error that names the key and the file", err)
+	}
+}
+
+// A file that was renamed gets what was recorded before, and the new one of its
+// name what comes after; an error leaves the old one in use.
+func TestReopenAccessLog(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "logs", "access.log")
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l, err := openAccessLog(path, func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := func(path string) int {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Count(text, []byte("\n"))
+	}
+	step := func(n int, move func() error, want string) {
+		t.Helper()
+		for range n {
+			l.record(&testRecord)
+		}
+		if err := move(); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.reopen(t.Context()); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("reopen = %v; want %q", err, want)
+		}
+	}
+	step(3, func() error { return os.Rename(path, path+".1") }, "")
+	if n := lines(path + ".1"); n != 3 {
+		t.Errorf("%d lines in the old file; want 3", n)
+	}
+	step(5, func() error { return nil }, "") // nobody renamed it
+	step(7, func() error { return os.Rename(filepath.Dir(path), filepath.Join(dir, "gone")) }, "no such file")
+	l.record(&testRecord)
+	if err := l.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if n := lines(filepath.Join(dir, "gone", "access.log")); n != 13 {
+		t.Errorf("%d lines in the new file; want 13", n)
+	}
+	if err := l.reopen(t.Context()); err != nil {
+		t.Errorf("reopen after stop = %v", err)
+	}
+}
+
+// fullDisk fails as long as it is full.
+type fullDisk struct {
+	full bool
+	buf  bytes.Buffer
+}
+
+func (d *fullDisk) Write(p []byte) (int, error) {
+	if d.full {
+		return 0, errors.New("no space left on device")
+	}
+	return d.buf.Write(p)
+}
+
+// What a full disk does not take is lost, is told of, and is not all: the log goes
+// on once there is room.
+func TestAccessLogOnAFullDisk(t *testing.T) {
+	d := &fullDisk{full: true}
+	var told []error
+	first := make(chan struct{})
+	l := newAccessLog(d, nil, func(err error) {
+		told = append(told, err)
+		d.full = false // the writer is the only one that looks
+		close(first)
+	})
+	l.record(&testRecord)
+	<-first
+	l.record(&testRecord)
+	if err := l.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(d.buf.Bytes(), []byte("\n")); n != 1 || len(told) != 1 {
+		t.Errorf("%d records are written, %v told; want 1, 1", n, told)
 	}
 }

@@ -22,6 +22,9 @@ const (
 	// casbah hears of no change there.
 	adviseEvery = 24 * time.Hour
 
+	// adviseRetry is how often that is tried again where a server has shown none.
+	adviseRetry = 10 * time.Minute
+
 	// adviseAtOnce is how many servers are asked at the same time.
 	adviseAtOnce = 8
 )
@@ -30,9 +33,12 @@ const (
 // bound to TLS work through casbah.
 type Protection struct {
 	Checked time.Time // zero: not yet
-	Advice  []tlsterm.Advice
+	Advice  []Advice
 	Servers []ShownLeaf // of pools that are reached by TLS
 }
+
+// Advice is what an administrator should know or do.
+type Advice = tlsterm.Advice
 
 // ShownLeaf is the certificate that a server has shown to casbah.
 type ShownLeaf struct {
@@ -197,8 +203,9 @@ func (a *adviser) latest() Protection {
 // keepAdvising judges at the start, when something has changed, and daily, until
 // the node stops.
 func (n *Node) keepAdvising() {
-	daily := time.NewTicker(adviseEvery)
+	daily, retry := time.NewTicker(adviseEvery), time.NewTicker(adviseRetry)
 	defer daily.Stop()
+	defer retry.Stop()
 	for {
 		again := false
 		select {
@@ -207,6 +214,10 @@ func (n *Node) keepAdvising() {
 		case <-n.adviser.due:
 		case <-daily.C:
 			again = true
+		case <-retry.C:
+			if p := n.adviser.latest(); !slices.ContainsFunc(p.Servers, func(s ShownLeaf) bool { return s.Error != "" }) {
+				continue
+			}
 		}
 		n.advise(time.Now(), again)
 	}
@@ -224,7 +235,7 @@ func (n *Node) advise(now time.Time, again bool) {
 	n.adviser.mu.Unlock()
 	for i := range p.Advice {
 		a := &p.Advice[i]
-		if !again && slices.ContainsFunc(before.Advice, func(b tlsterm.Advice) bool { return AdviceText(a) == AdviceText(&b) }) {
+		if !again && slices.ContainsFunc(before.Advice, func(b Advice) bool { return AdviceText(a) == AdviceText(&b) }) {
 			continue
 		}
 		if a.Weight == tlsterm.Notice {
@@ -239,6 +250,6 @@ func (n *Node) advise(now time.Time, again bool) {
 }
 
 // AdviceText is an advice as logs and commands tell it.
-func AdviceText(a *tlsterm.Advice) string {
+func AdviceText(a *Advice) string {
 	return fmt.Sprintf("vip %s: %s: %s: %s", a.VIP, strings.Join(a.Profiles, ", "), a.Weight, a.Text)
 }

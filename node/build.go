@@ -148,7 +148,7 @@ func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
 		v.route.HeaderTimeout = max(v.route.HeaderTimeout, rules.HeaderTimeout)
 		v.route.IdleTimeout = max(v.route.IdleTimeout, rules.IdleTimeout)
 	}
-	v.speaks(b.conf.Profiles)
+	v.speaks(b.conf.Profiles, b.pools[conf.Pool])
 	if conf.EndsTLS() {
 		if err := v.terminate(); err != nil {
 			return nil, err

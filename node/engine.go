@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	"casbah/engine"
@@ -29,6 +30,14 @@ func (n *Node) lags() []time.Duration {
 		return e.Lags()
 	}
 	return nil
+}
+
+// Lag returns how long the event loop that lags most lets wait what comes to it.
+func (n *Node) Lag() time.Duration {
+	if lags := n.lags(); len(lags) > 0 {
+		return slices.Max(lags)
+	}
+	return 0
 }
 
 // newFlows makes the driver of flows. A flow counts as a connection for who asks

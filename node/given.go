@@ -68,10 +68,7 @@ func (n *Node) mapper(v *builtVIP, mappings map[mappingKey]*mapping) *relay.Mapp
 	}
 	m.Told = func(server balance.ServerID, iface msrpc.Syntax, port uint16) {
 		if s := servers[server]; s != nil && s.differs(iface, port) {
-			select {
-			case n.stale <- s:
-			default: // it is asked in time
-			}
+			n.learnSoon(s)
 		}
 	}
 	return m

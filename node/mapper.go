@@ -64,8 +64,8 @@ func (m *mapping) same(o *mapping) bool {
 }
 
 // learn asks the mapper and puts what it says in force for connections to come. It
-// returns what an administrator may want to know: what has changed.
-func (m *mapping) learn(ctx context.Context, now time.Time) (news []string) {
+// reports whether that is something else, and what an administrator may want to know.
+func (m *mapping) learn(ctx context.Context, now time.Time) (changed bool, news []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, learnTimeout)
@@ -73,7 +73,7 @@ func (m *mapping) learn(ctx context.Context, now time.Time) (news []string) {
 	ports, err := health.Ports(ctx, m.mapper, m.ask)
 	addr, ok := m.mapper.Addr()
 	if err != nil || !ok { // what was learned stays: it may hold still
-		return m.missed(err)
+		return false, m.missed(err)
 	}
 	old := m.known.Load()
 	next := &knowledge{ports: make([]learnedPort, len(m.ask))}
@@ -83,7 +83,9 @@ func (m *mapping) learn(ctx context.Context, now time.Time) (news []string) {
 		for k, name := range l.interfaces {
 			was := old.port(i)
 			if next.ports[i] = was; ports[i] != was.port {
-				next.ports[i] = learnedPort{ports[i], now}
+				next.ports[i], changed = learnedPort{ports[i], now}, true
+			}
+			if ports[i] != was.port && old != nil { // else it is the start of a server like any other
 				news = append(news, fmt.Sprintf("%s of %s is %s, was %s", name, m.server, portText(ports[i]), portText(was.port)))
 			}
 			if first := ports[i-k]; ports[i] != 0 && ports[i] != first && ports[i] != was.port {
@@ -96,7 +98,7 @@ func (m *mapping) learn(ctx context.Context, now time.Time) (news []string) {
 		}
 	}
 	m.known.Store(next)
-	return news
+	return changed, news
 }
 
 // missed notes that the mapper could not be asked, and tells of it once.
@@ -150,11 +152,19 @@ func (n *Node) learnAll(ctx context.Context, snap *snapshot) {
 
 // learn asks one mapper and reports whether anything has changed.
 func (n *Node) learn(ctx context.Context, m *mapping) (changed bool) {
-	news := m.learn(ctx, time.Now())
+	changed, news := m.learn(ctx, time.Now())
 	for _, text := range news {
 		n.event("mapper", text)
 	}
-	return len(news) > 0
+	return changed
+}
+
+// learnSoon has one mapper asked, without waiting for it.
+func (n *Node) learnSoon(m *mapping) {
+	select {
+	case n.stale <- m:
+	default: // it is asked in time
+	}
 }
 
 // keepLearning asks the mappers again until the node stops: at each interval, and
@@ -179,15 +189,19 @@ func (n *Node) keepLearning() {
 type relearning struct {
 	health.Probe
 
-	learn func(context.Context) (changed bool)
+	node    *Node
+	mapping *mapping
 }
 
 // Check implements health.Probe.
 func (r *relearning) Check(ctx context.Context) error {
 	_, unasked := r.Probe.(health.NoProbe)
 	err := r.Probe.Check(ctx)
-	if (err != nil || unasked) && r.learn(ctx) {
-		err = r.Probe.Check(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		r.node.learnSoon(r.mapping) // there is no time left
+	case (err != nil || unasked) && r.node.learn(ctx, r.mapping):
+		return r.Probe.Check(ctx)
 	}
 	return err
 }
@@ -196,7 +210,7 @@ func (r *relearning) Check(ctx context.Context) error {
 func (n *Node) relearned(w *plan) health.Probe {
 	p := newProbe(w)
 	if m := w.mapping; m != nil {
-		return &relearning{p, func(ctx context.Context) bool { return n.learn(ctx, m) }}
+		return &relearning{p, n, m}
 	}
 	return p
 }

@@ -51,7 +51,7 @@ func listen(t *testing.T, n *node.Node) (url string) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- admin.Serve(ctx, ln, admin.New(n, admin.Options{Loopback: true, Token: token})) }()
+	go func() { done <- admin.Serve(ctx, admin.New(n, admin.Options{Loopback: true, Token: token}), ln) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -28,18 +28,19 @@ import (
 
 // Node is one running casbah. Made by New, set to work by Start.
 type Node struct {
-	log     zerolog.Logger
-	version string
-	started time.Time
-	config  *profiles.Config // as started; Process of it never changes
-	engine  engine.Engine
-	flows   *datagram.Engine
-	access  *accessLog // nil: off
-	tickets *tlsterm.TicketKeys
-	events  events
-	clashes chan clash       // of cookies, to be logged
-	splits  chan route.Split // of RPC connections, likewise
-	stale   chan *mapping
+	log      zerolog.Logger
+	version  string
+	started  time.Time
+	config   *profiles.Config // as started; Process of it never changes
+	engine   engine.Engine
+	flows    *datagram.Engine
+	access   *accessLog // nil: off
+	throttle throttle
+	tickets  *tlsterm.TicketKeys
+	events   events
+	clashes  chan clash       // of cookies, to be logged
+	splits   chan route.Split // of RPC connections, likewise
+	stale    chan *mapping
 
 	live       *live
 	tableFile  *tableFile
@@ -87,17 +88,12 @@ func New(conf *profiles.Config, o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	access, err := openAccessLog(conf.Log.Access)
-	if err != nil {
-		return nil, err
-	}
 	table := persistence.NewTable(persistence.TableOptions{PerCore: conf.Limits.Bindings})
 	n := &Node{
 		log:        o.Log,
 		version:    o.Version,
 		started:    time.Now(),
 		config:     conf,
-		access:     access,
 		tickets:    tlsterm.NewTicketKeys(time.Now()),
 		clashes:    make(chan clash, clashQueue),
 		splits:     make(chan route.Split, splitQueue),
@@ -109,6 +105,9 @@ func New(conf *profiles.Config, o Options) (*Node, error) {
 		passphrase: passphrase,
 		entries:    make(map[string]*entry),
 		probes:     make(map[serviceKey]*probing),
+	}
+	if n.access, err = openAccessLog(conf.Log.Access, n.recordsLost); err != nil {
+		return nil, err
 	}
 	if n.engine, err = n.openEngine(); err != nil {
 		return nil, errors.Join(err, n.closeAccess())

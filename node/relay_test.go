@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"casbah/balance"
-	"casbah/health"
 	"casbah/persistence"
 	"casbah/profiles"
 	"casbah/route"
@@ -123,20 +122,6 @@ func TestGroupAcrossVIPs(t *testing.T) {
 	client = client.Next()
 	if server, _ := goes(follower); server == "" {
 		t.Error("with the lead down everywhere the address book is served nowhere")
-	}
-}
-
-// A probe of a later version is a connection, not a service that is always up.
-func TestProbeOfALaterVersion(t *testing.T) {
-	snap, _ := built(t, fmt.Sprintf(poolText, "192.0.2.11", "192.0.2.12", "")+tcpVIP("rpc", "127.0.0.1:0", "rpc_client_access"))
-	if kind := snap.plans[0].probe.Kind; kind != "rpc" {
-		t.Fatalf("the shipped probe is of kind %s; want rpc", kind)
-	}
-	if p, ok := newProbe(&snap.plans[0]).(*health.TCPProbe); !ok || p.Endpoint.Target != "192.0.2.11:59532" {
-		t.Errorf("the probe is %+v; want a connection to 192.0.2.11:59532", p)
-	}
-	if got := probeText(&snap.plans[0].probe); got != "TCP connection" {
-		t.Errorf("the status says %q; want TCP connection", got)
 	}
 }
 

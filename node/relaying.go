@@ -30,12 +30,12 @@ func (v *builtVIP) relay() *relay.VIP {
 	return r
 }
 
-// speaks finds out whether the VIP speaks mail that can be followed: not where
-// clients begin with TLS that casbah passes on.
-func (v *builtVIP) speaks(all map[string]*profiles.Profile) {
+// speaks finds out whether the VIP speaks mail that is to be followed: not where
+// clients begin with TLS that casbah passes on, and servers are asked for nothing.
+func (v *builtVIP) speaks(all map[string]*profiles.Profile, pool *profiles.Pool) {
 	conf := v.conf
 	inClear := slices.ContainsFunc(conf.Listen, func(a netip.AddrPort) bool { return !profiles.TLSPort(int(a.Port())) })
-	if conf.Type != "tls" && (conf.Type != "tcp" || !conf.StartTLS && !inClear) {
+	if conf.Type != "tls" && (conf.Type != "tcp" || !conf.StartTLS && !inClear && pool.UpstreamTLS != "starttls") {
 		return
 	}
 	switch profiles.MailProtocol(all[conf.Profiles[0]]) {

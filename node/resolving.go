@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // resolveAll looks up the servers of snap, all at once. One that cannot be
@@ -15,7 +16,7 @@ func (n *Node) resolveAll(ctx context.Context, snap *snapshot) {
 		}
 		wg.Go(func() {
 			if err := resolve(ctx, e); err != nil {
-				n.log.Warn().Err(err).Msg("the address of a server cannot be found")
+				n.throttle.tell(time.Now(), "resolve "+e.Target, n.log.Warn().Err(err), "the address of a server cannot be found")
 			}
 		})
 	}

@@ -3,7 +3,9 @@ package persistence
 import (
 	"cmp"
 	"encoding/base64"
+	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +58,12 @@ func newTestChain(tb testing.TB, steps []Step, options ...func(*Config)) *Chain 
 	}
 	for _, o := range options {
 		o(&cfg)
+	}
+	cfg.Steps = slices.Clone(cfg.Steps)
+	for i := range cfg.Steps {
+		if s := &cfg.Steps[i]; s.By == InsertCookie { // each scope has a name of its own
+			s.Insert.Name = cmp.Or(s.Insert.Name, fmt.Sprintf("CASBAH_%X", cfg.Scope))
+		}
 	}
 	c, err := NewChain(cfg)
 	if err != nil {

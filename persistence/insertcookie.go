@@ -1,8 +1,6 @@
 package persistence
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -42,23 +40,7 @@ type insertStep struct {
 	netscaler bool // the value is an address and port, not sealed
 }
 
-// CookieName returns the name of the inserted cookie of a scope: CASBAH_ and
-// four letters. It is the same on every node and after every start.
-func CookieName(scope string) string {
-	sum := sha256.Sum256([]byte(scope))
-	n := binary.BigEndian.Uint32(sum[:])
-	name := []byte("CASBAH_")
-	for range 4 {
-		name = append(name, 'A'+byte(n%26))
-		n /= 26
-	}
-	return string(name)
-}
-
 func newInsertStep(cfg *Config, in Insert) (*insertStep, error) {
-	if in.Name == "" {
-		in.Name = CookieName(cfg.Scope)
-	}
 	if in.Path == "" {
 		in.Path = "/"
 	}

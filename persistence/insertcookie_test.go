@@ -224,18 +224,6 @@ func TestInsertedCookieOverrulesAddress(t *testing.T) {
 	s.expect("conflict", s.send(client{addr: "192.0.2.2", cookie: cookie}, answer{}), cas1, Conflict)
 }
 
-// S47 S81: the name is nobody else's, and each scope's its own.
-func TestCookieName(t *testing.T) {
-	a, b := CookieName("mail/owa"), CookieName("mail/ecp")
-	if !regexp.MustCompile(`^CASBAH_[A-Z]{4}$`).MatchString(a) || a == b {
-		t.Errorf("names %q and %q; want two of CASBAH_ and four letters", a, b)
-	}
-	// Another name after an upgrade would lose every session.
-	if got, want := CookieName("outlook-web"), "CASBAH_WJSE"; got != want {
-		t.Errorf("CookieName = %q; want %q", got, want)
-	}
-}
-
 // The value shows neither server nor address, and hardly its length. S49 S77.
 func TestSealedValueIsOpaque(t *testing.T) {
 	sealer, _ := NewSealer([]byte("x"))

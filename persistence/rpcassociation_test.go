@@ -54,12 +54,14 @@ func (s *site) expectAssociation(what, source string, id uint32, same bool) {
 	}
 }
 
-// What a bind_ack says is confirmed; what a bind claims lives a minute.
+// What a bind_ack says is confirmed; what a bind claims is not bound: the server
+// that refuses it would be asked again.
 func TestAssociationIsConfirmedByBindAck(t *testing.T) {
 	s := newSite(t, []Step{{By: RPCAssociation}})
 	r := callFrom("192.0.2.7", "")
 	r.Association = 17
 	s.relays(r)
+	s.expectAssociation("claimed just now", "192.0.2.7", 17, false)
 	s.associated("192.0.2.8", 0, 17)
 	s.pass(2 * time.Minute)
 	s.expectAssociation("claimed", "192.0.2.7", 17, false)

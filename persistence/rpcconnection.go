@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"slices"
 	"time"
 
 	"casbah/internal/httphead"
@@ -83,20 +84,17 @@ func (c *Chain) Join(now int64, w *Walk, r *Request) {
 	if w.served == 0 || w.N == MaxReadings {
 		return
 	}
-	for i := range w.Readings[:w.N] {
-		s := &c.steps[w.Readings[i].Step]
-		if s.by != RPCConnection {
-			continue
-		}
-		key := s.virtual(r)
-		if key.IsZero() || w.Readings[i].Key == key {
-			return
-		}
-		w.Readings[w.N] = Reading{Key: key, tag: ofVirtual, Step: w.Readings[i].Step, Use: Unbound}
-		c.claim(seconds(now), w, &w.Readings[w.N], false)
-		w.N++
+	at := slices.IndexFunc(c.steps, func(s step) bool { return s.by == RPCConnection })
+	if at < 0 {
 		return
 	}
+	key := c.steps[at].virtual(r)
+	if key.IsZero() || slices.ContainsFunc(w.Readings[:w.N], func(rd Reading) bool { return rd.Key == key }) {
+		return
+	}
+	w.Readings[w.N] = Reading{Key: key, tag: ofVirtual, Step: uint8(at), Use: Unbound}
+	c.claim(seconds(now), w, &w.Readings[w.N], false)
+	w.N++
 }
 
 // Outpaced reports whether Bind found that the virtual connection of the request

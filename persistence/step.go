@@ -74,13 +74,15 @@ func (s *step) keyOf(h sip) Key {
 
 // bindsOnRequest reports whether the key of rd is bound as soon as a request
 // brings it. What a server makes is not: stickiness starts with its Set-Cookie,
-// or with the TLS session that it gives.
+// with the TLS session that it gives, or with the association of its bind_ack.
 func (c *Chain) bindsOnRequest(w *Walk, rd *Reading) bool {
 	switch s := &c.steps[rd.Step]; s.by {
 	case SSLID:
 		return w.sealed
 	case Cookie:
 		return s.origin != FromServer
+	case RPCAssociation:
+		return false
 	default:
 		return methods[s.by].bound
 	}

@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"crypto/x509"
 	"slices"
 	"strings"
 )
@@ -17,14 +18,14 @@ func (k *checker) clientAuth(p place, v *VIP) {
 		}
 		return
 	}
-	switch {
-	case t.ClientCA == "":
+	var authorities []*x509.Certificate
+	if t.ClientCA == "" {
 		k.mistake(p.key("client_ca"), "a PEM file with the certificates of those who may issue a client's", nothing)
-	default:
-		k.authorities(p.key("client_ca"), t.ClientCA)
+	} else {
+		authorities = k.authorities(p.key("client_ca"), t.ClientCA)
 	}
 	if t.ClientCRL != "" {
-		k.revocations(p.key("client_crl"), t.ClientCRL)
+		k.revocations(p.key("client_crl"), t.ClientCRL, authorities)
 	}
 	header := p.key("client_header")
 	switch {

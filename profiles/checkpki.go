@@ -47,17 +47,21 @@ func (k *checker) judge(p place, leaf *x509.Certificate) {
 	}
 }
 
-// authorities checks a file of certificates that may issue others.
-func (k *checker) authorities(p place, file string) {
-	if data, ok := k.file(p, file); ok {
-		if _, problem := pki.Certificates(file, data); problem != nil {
-			k.mistake(p, problem.Want, words(problem.Got))
-		}
+// authorities checks a file of certificates that may issue others, and returns them.
+func (k *checker) authorities(p place, file string) []*x509.Certificate {
+	data, ok := k.file(p, file)
+	if !ok {
+		return nil
 	}
+	all, problem := pki.Certificates(file, data)
+	if problem != nil {
+		k.mistake(p, problem.Want, words(problem.Got))
+	}
+	return all
 }
 
-// revocations checks a file of revocation lists.
-func (k *checker) revocations(p place, file string) {
+// revocations checks a file of revocation lists of the authorities.
+func (k *checker) revocations(p place, file string, authorities []*x509.Certificate) {
 	data, ok := k.file(p, file)
 	if !ok {
 		return
@@ -67,6 +71,9 @@ func (k *checker) revocations(p place, file string) {
 		k.mistake(p, problem.Want, words(problem.Got))
 	}
 	for _, list := range lists {
+		if len(authorities) > 0 && !pki.Signed(list, authorities) {
+			k.mistake(p, "lists that those in client_ca have signed", words(file+" with that of "+list.Issuer.String()))
+		}
 		if end := list.NextUpdate; !end.IsZero() && k.now.After(end) {
 			k.note(p, "the list of %s should have had a successor on %s", list.Issuer, end.Format(time.DateOnly))
 		}

@@ -20,6 +20,9 @@ const (
 	mostBindings    = 1_000_000
 )
 
+// mostSocket is the longest path that a Unix socket may have on Linux, in octets.
+const mostSocket = 107
+
 // mostOldSecrets is how many old passphrases there may be.
 const mostOldSecrets = 4
 
@@ -39,7 +42,7 @@ func (k *checker) process() {
 	k.lastsOrOff(top.key("drain_timeout"), c.DrainTimeout, time.Millisecond, 24*time.Hour)
 	k.choose(top.key("log").key("level"), logLevels, c.Log.Level)
 	if c.Log.Access == "" {
-		k.mistake(top.key("log").key("access"), "off, stderr or the path of a file", c.Log.Access)
+		k.mistake(top.key("log").key("access"), "off, stderr, stdout or the path of a file", c.Log.Access)
 	}
 	k.limits(top.key("limits"), &c.Limits)
 	k.admin(top.key("admin"), &c.Admin)
@@ -58,6 +61,9 @@ func (k *checker) admin(p place, a *Admin) {
 	loopback, ok := adminAddress(a.Listen)
 	if !ok {
 		k.mistake(listen, `an address and port such as "127.0.0.1:8404"`, a.Listen)
+	}
+	if len(a.Socket) > mostSocket {
+		k.mistake(p.key("socket"), fmt.Sprintf("off, or a path of at most %d octets", mostSocket), a.Socket)
 	}
 	if a.TokenFile != "" {
 		a.Token = k.secretFile(p.key("token_file"), a.TokenFile)

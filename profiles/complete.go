@@ -82,7 +82,10 @@ func (c *Config) anchor(dir string) {
 	for i := range c.CookiePassphraseOldFiles {
 		files = append(files, &c.CookiePassphraseOldFiles[i])
 	}
-	if c.Log.Access != "off" && c.Log.Access != "stderr" {
+	if c.Admin.Socket != "off" {
+		files = append(files, &c.Admin.Socket)
+	}
+	if c.Log.Access != "off" && c.Log.Access != "stderr" && c.Log.Access != "stdout" {
 		files = append(files, &c.Log.Access)
 	}
 	for i := range c.Pools {

@@ -56,6 +56,10 @@ type Admin struct {
 	Listen string `toml:"listen"`
 	// TokenFile holds the token that changes need, and reads off loopback.
 	TokenFile string `toml:"token_file"`
+	// Socket is the path of a Unix socket, for whose users no token is needed; off
+	// is none. Empty is admin.sock in the run directory that systemd gives, or else
+	// in the state directory.
+	Socket string `toml:"socket"`
 	// Token is what stands in TokenFile, without white space around it; empty without.
 	Token Secret `toml:"-"`
 }

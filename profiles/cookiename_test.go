@@ -1,18 +1,18 @@
-package profiles_test
+package profiles
 
 import (
+	"regexp"
 	"testing"
-
-	"casbah/persistence"
-	"casbah/profiles"
 )
 
-// The check of colliding cookie names means something only if the name is the
-// one that persistence gives the cookie.
-func TestCookieNameIsPersistences(t *testing.T) {
-	for _, scope := range []string{"", "group owa_ecp pool cas", "vip mail pool cas profile powershell"} {
-		if got, want := profiles.CookieName(scope), persistence.CookieName(scope); got != want {
-			t.Errorf("CookieName(%q) = %s; persistence has %s", scope, got, want)
-		}
+// S47 S81: the name is nobody else's, and each scope's its own.
+func TestCookieName(t *testing.T) {
+	a, b := CookieName("mail/owa"), CookieName("mail/ecp")
+	if !regexp.MustCompile(`^CASBAH_[A-Z]{4}$`).MatchString(a) || a == b {
+		t.Errorf("names %q and %q; want two of CASBAH_ and four letters", a, b)
+	}
+	// Another name after an upgrade would lose every session.
+	if got, want := CookieName("outlook-web"), "CASBAH_WJSE"; got != want {
+		t.Errorf("CookieName = %q; want %q", got, want)
 	}
 }

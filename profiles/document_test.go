@@ -168,7 +168,7 @@ func TestDocumentNamesLaterKeys(t *testing.T) {
 func TestDocumentNamesEveryWord(t *testing.T) {
 	text, _ := document(t)
 	all := slices.Concat(presets.now, engines.now, logLevels.now, algorithms.now, upstreamTLS.now, vipTypes.now,
-		tableFull.now, tlsVersions.now, protocols.now, authSchemes.now, protections.now, reuses.now,
+		tableFull.now, tlsVersions.now, tlsPolicies.now, clientAuths.now, protocols.now, authSchemes.now, protections.now, reuses.now,
 		cookieOrigins.now, sameSites.now, probeKinds.now, methods.now,
 		engines.later, upstreamTLS.later, vipTypes.later, probeKinds.later, methods.later)
 	for _, word := range all {

@@ -42,6 +42,7 @@ func writeFixtures(tb testing.TB, dir string) {
 			tb.Fatal(err)
 		}
 	}
+	writeForms(tb, dir)
 	if err := os.WriteFile(filepath.Join(dir, "open.key"), key, 0o600); err != nil {
 		tb.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func Scope(v *VIP, p *Profile) string {
 }
 
 // CookieName returns the name of the inserted cookie of a scope: CASBAH_ and
-// four letters, the same in every process.
+// four letters. It is the same on every node and after every start.
 func CookieName(scope string) string {
 	sum := sha256.Sum256([]byte(scope))
 	n := binary.BigEndian.Uint32(sum[:])

@@ -33,7 +33,7 @@ type Circuit struct {
 	bucket  *circuitBucket
 	virtual [16]byte
 	open    int     // channels
-	lead    Channel // the first that came
+	lead    Channel // the first that came; it stays while the connection is open
 	split   bool    // a channel of it was on another server
 }
 
@@ -51,8 +51,8 @@ var circuitPool = sync.Pool{New: func() any { return new(Circuit) }}
 
 // Join adds a channel to its virtual connection. Fresh tells that it is the first;
 // split that it is the first that is not on the server of the one that came
-// first, which is returned as well. Leave must follow.
-func (cs *Circuits) Join(virtual [16]byte, ch *Channel) (c *Circuit, lead Channel, fresh, split bool) {
+// first. Leave must follow.
+func (cs *Circuits) Join(virtual [16]byte, ch *Channel) (c *Circuit, fresh, split bool) {
 	b := cs.bucket(virtual)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -68,7 +68,7 @@ func (cs *Circuits) Join(virtual [16]byte, ch *Channel) (c *Circuit, lead Channe
 	if c.lead.Server != ch.Server && !c.split {
 		c.split, split = true, true
 	}
-	return c, c.lead, fresh, split
+	return c, fresh, split
 }
 
 // Leave takes a channel from its virtual connection, which ends with the last.

@@ -68,12 +68,12 @@ func (d *Decision) Join(now int64, v *VIP, r *Request, out bool) (c *Circuit, sp
 		d.Profile.Chain.Join(now, &d.Walk, r)
 	}
 	ch := Channel{Server: d.Endpoint.Server, Name: d.Endpoint.Name, Out: out, Source: r.Source, Step: d.Step(), Why: d.Why()}
-	c, lead, fresh, split := rpc.Circuits.Join(r.Virtual, &ch)
+	c, fresh, split := rpc.Circuits.Join(r.Virtual, &ch)
 	if fresh {
 		rpc.Connections.Add(1)
 	}
 	if split {
-		s := Split{VIP: v.Name, Profile: d.Profile.Name, First: lead, Other: ch, Cause: d.splitCause(&lead, &ch), At: now}
+		s := Split{VIP: v.Name, Profile: d.Profile.Name, First: c.lead, Other: ch, Cause: d.splitCause(&c.lead, &ch), At: now}
 		rpc.Splits[s.Cause].Add(1)
 		if v.Split != nil && rpc.SplitDue(&s) {
 			v.Split(s)

@@ -87,7 +87,7 @@ func (a *ClientAuth) parse(ca, crl []byte) (*clientTrust, error) {
 		return nil, fmt.Errorf("want %s, got %s", p.Want, p.Got)
 	}
 	for i, list := range lists {
-		if !slices.ContainsFunc(authorities, func(c *x509.Certificate) bool { return list.CheckSignatureFrom(c) == nil }) {
+		if !pki.Signed(list, authorities) {
 			return nil, fmt.Errorf("want a list that an authority of %s has signed, got %s, list %d of %s", a.ca, a.crl, i+1, list.Issuer)
 		}
 		for _, e := range list.RevokedCertificateEntries {

@@ -81,7 +81,7 @@ func (w *sealer) wrap(cs tls.ConnectionState, session *tls.SessionState) ([]byte
 		rand.Read(id[:]) // never fails: crypto/rand ends the process instead
 	}
 	w.note.Sealed(id)
-	session.Extra = append(session.Extra, appendIdentity(nil, id))
+	session.Extra = append(session.Extra, entryOf(id))
 	ticket, err := w.sessions.keys.seal.EncryptTicket(cs, session)
 	w.note = nil
 	w.sessions.free.Put(w)
@@ -92,10 +92,8 @@ func (w *sealer) wrap(cs tls.ConnectionState, session *tls.SessionState) ([]byte
 // The digit is the version of the form.
 const identityMark = "casbah-id-1:"
 
-// appendIdentity appends the entry for id.
-func appendIdentity(dst []byte, id tlsid.ID) []byte {
-	return append(append(dst, identityMark...), id[:]...)
-}
+// entryOf returns the entry for id.
+func entryOf(id tlsid.ID) []byte { return append([]byte(identityMark), id[:]...) }
 
 // identityIn returns the identity that extra holds. Entries of others are passed
 // over; one of ours that is broken, zero or there twice is none.

@@ -161,22 +161,22 @@ func TestIdentitiesOfManyHandshakes(t *testing.T) {
 
 func FuzzIdentity(f *testing.F) {
 	id := tlsid.ID{1, 2, 3}
-	f.Add(appendIdentity(nil, id), []byte("another layer's"))
-	f.Add([]byte("another layer's"), appendIdentity(nil, id))
-	f.Add(appendIdentity(nil, id), appendIdentity(nil, tlsid.ID{4}))
-	f.Add(appendIdentity(nil, tlsid.ID{}), []byte(nil))
-	f.Add([]byte(identityMark), append(appendIdentity(nil, id), 0))
+	f.Add(entryOf(id), []byte("another layer's"))
+	f.Add([]byte("another layer's"), entryOf(id))
+	f.Add(entryOf(id), entryOf(tlsid.ID{4}))
+	f.Add(entryOf(tlsid.ID{}), []byte(nil))
+	f.Add([]byte(identityMark), append(entryOf(id), 0))
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		got, ok := identityIn([][]byte{a, b})
 		if ok == got.IsZero() {
 			t.Fatalf("identityIn = %x, %v", got, ok)
 		}
-		entry := appendIdentity(nil, got)
+		entry := entryOf(got)
 		if ok && bytes.Equal(a, entry) == bytes.Equal(b, entry) {
 			t.Fatalf("%x was read from %q and %q", got, a, b)
 		}
 		ours := bytes.HasPrefix(a, []byte(identityMark)) || bytes.HasPrefix(b, []byte(identityMark))
-		if read, ok := identityIn([][]byte{a, appendIdentity(nil, id), b}); ok == ours || ok && read != id {
+		if read, ok := identityIn([][]byte{a, entryOf(id), b}); ok == ours || ok && read != id {
 			t.Fatalf("between %q and %q: %x, %v", a, b, read, ok)
 		}
 	})

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// defaultAdmin is where a command looks for a running casbah: the address of
-// [admin] listen unless that is set.
+// defaultAdmin is where a command looks for a running casbah that has no socket at
+// one of socketPlaces: the address of [admin] listen unless that is set.
 const defaultAdmin = "http://127.0.0.1:8404"
 
 // The bounds of an answer.
@@ -37,18 +37,19 @@ type client struct {
 
 // newClient returns a client, whose address and token are flags of the command.
 func newClient(fs *flag.FlagSet) *client {
-	c := &client{http: http.Client{
+	c := new(client)
+	c.http = http.Client{
 		// No proxy and no redirection: the token goes to the address that was given.
 		Transport: &http.Transport{
-			DialContext:           (&net.Dialer{Timeout: dialTime}).DialContext,
+			DialContext:           c.dial,
 			TLSHandshakeTimeout:   dialTime,
 			ResponseHeaderTimeout: answerWait,
 			DisableKeepAlives:     true,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
-	fs.StringVar(&c.admin, "admin", defaultAdmin, "`URL` of the admin listener of the casbah that runs")
-	fs.StringVar(&c.tokenFile, "token-file", "", "`file` with the token of its [admin] token_file; changes need it, and reads off loopback")
+	}
+	fs.StringVar(&c.admin, "admin", "", "`URL` of the admin listener of the casbah that runs, or unix:PATH of its socket; unless given, its socket in /run/casbah or /var/lib/casbah, or else "+defaultAdmin)
+	fs.StringVar(&c.tokenFile, "token-file", "", "`file` with the token of its [admin] token_file; changes need it, and reads off loopback; not for a socket")
 	return c
 }
 
@@ -114,9 +115,14 @@ func (c *client) open(ctx context.Context, method, path string, body any) (io.Re
 }
 
 func (c *client) request(ctx context.Context, method, path string, body any) (*http.Request, error) {
-	base, err := url.Parse(c.admin)
-	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return nil, fmt.Errorf("-admin: want a URL such as %s, got %q", defaultAdmin, c.admin)
+	if c.admin == "" {
+		c.admin = c.find(ctx)
+	}
+	root := strings.TrimSuffix(c.admin, "/")
+	if strings.HasPrefix(c.admin, socketScheme) {
+		root = "http://localhost"
+	} else if base, err := url.Parse(c.admin); err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return nil, fmt.Errorf("-admin: want a URL such as %s, or %s and the path of a socket, got %q", defaultAdmin, socketScheme, c.admin)
 	}
 	var content io.Reader
 	if body != nil {
@@ -126,7 +132,7 @@ func (c *client) request(ctx context.Context, method, path string, body any) (*h
 		}
 		content = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.admin, "/")+path, content)
+	req, err := http.NewRequestWithContext(ctx, method, root+path, content)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +147,30 @@ func (c *client) request(ctx context.Context, method, path string, body any) (*h
 		req.Header.Set("Authorization", "Bearer "+string(bytes.TrimSpace(token)))
 	}
 	return req, nil
+}
+
+// socketScheme begins an -admin that is the path of a socket.
+const socketScheme = "unix:"
+
+// dial connects to the socket, or to the address of the URL.
+func (c *client) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if path, ok := strings.CutPrefix(c.admin, socketScheme); ok {
+		network, address = "unix", path
+	}
+	d := net.Dialer{Timeout: dialTime}
+	return d.DialContext(ctx, network, address)
+}
+
+// find returns the first of socketPlaces where somebody answers, or else defaultAdmin.
+func (c *client) find(ctx context.Context) string {
+	for _, path := range socketPlaces {
+		d := net.Dialer{Timeout: dialTime}
+		if conn, err := d.DialContext(ctx, "unix", path); err == nil {
+			_ = conn.Close() // it has told what we wanted to know
+			return socketScheme + path
+		}
+	}
+	return defaultAdmin
 }
 
 // unreached says what to look at when nothing answers.
@@ -190,7 +220,7 @@ func (c *client) refused(resp *http.Response) error {
 		r.reason = strings.TrimSpace(resp.Status + " " + firstLine(text))
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
-		r.hint = "-token-file names a file that holds it"
+		r.hint = "-token-file names a file that holds it; the socket of casbah needs none"
 		if c.tokenFile != "" {
 			r.hint = "what " + c.tokenFile + " holds is another one"
 		}

@@ -42,10 +42,11 @@ func commands() []command {
 		{"check", "-c FILE [-online]", "report every mistake of a configuration file; exit 1 if there is one", check},
 		{"lab", "[-servers N]", "run in front of a simulated CAS array on loopback", runLab},
 		{"profiles", "[NAME]", "print the profiles that ship", printProfiles},
-		{"status", "[-json]", "what a running casbah is and does", status},
+		{"status", "[-watch|-json]", "what a running casbah is and does", status},
 		{"bindings", "[count|delete]", "list, count, look up or delete the bindings of a running casbah", bindings},
 		{"reload", "-token-file FILE", "have a running casbah read its configuration again", reload},
 		{"explain", "[METHOD] URL", "say where a request would go, and why", explain},
+		{"completion", "bash", "print what teaches a shell the commands and their flags", completion},
 		{"version", "", "print the version", printVersion},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -37,16 +38,16 @@ func serve(ctx context.Context, t *terminal, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	// Until the process ends: a hangup that nobody takes would kill it amid a drain.
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
-	return runNode(ctx, conf, log, hangups, func() {})
+	// Until the process ends: one that nobody takes would kill it amid a drain.
+	orders := make(chan os.Signal, 4)
+	signal.Notify(orders, syscall.SIGHUP, syscall.SIGUSR1)
+	defer signal.Stop(orders)
+	return runNode(ctx, conf, log, orders, func() {})
 }
 
-// runNode serves conf until ctx ends, then drains. It reloads at each of
-// hangups. Ready is called once every listener is open.
-func runNode(ctx context.Context, conf *profiles.Config, log zerolog.Logger, hangups <-chan os.Signal, ready func()) error {
+// runNode serves conf until ctx ends, then drains. It takes the orders that obey
+// says. Ready is called once every listener is open.
+func runNode(ctx context.Context, conf *profiles.Config, log zerolog.Logger, orders <-chan os.Signal, ready func()) error {
 	n, err := node.New(conf, node.Options{Log: log, Version: version})
 	if err != nil {
 		return err
@@ -55,31 +56,51 @@ func runNode(ctx context.Context, conf *profiles.Config, log zerolog.Logger, han
 	if err != nil {
 		return err
 	}
+	doors := []net.Listener{adminNet}
+	switch socket, err := adminSocket(ctx, conf, log); {
+	case err != nil:
+		return closeAfter(doors, err)
+	case socket != nil:
+		doors = append(doors, socket)
+	}
 	if err := n.Start(ctx); err != nil {
-		return closeAfter(adminNet, err)
+		return closeAfter(doors, err)
 	}
 	// The page outlives the drain, so that an operator sees what is still open.
 	pageCtx, stopPage := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopPage()
+	var alive sync.WaitGroup
+	defer func() { stopPage(); alive.Wait() }()
 	pageDone := make(chan error, 1)
-	go func() { pageDone <- admin.Serve(pageCtx, adminNet, newAdmin(n, conf, log)) }()
+	go func() { pageDone <- admin.Serve(pageCtx, newAdmin(n, conf, log), doors...) }()
 	log.Info().Str("page", "http://"+adminNet.Addr().String()+"/").Msg("admin listener is open")
 	ready()
-	reloadAtEach(ctx, hangups, n, log)
+	systemd := manager{log}
+	systemd.ready()
+	alive.Go(func() { systemd.watch(pageCtx, n.Lag) })
+	obey(ctx, orders, n, systemd)
+	systemd.stopping(conf.DrainTimeout)
 	n.Stop(conf.DrainTimeout) //nolint:contextcheck // ctx has ended: that is why it stops
 	stopPage()
 	return <-pageDone
 }
 
-// reloadAtEach reloads at each of hangups until ctx ends.
-func reloadAtEach(ctx context.Context, hangups <-chan os.Signal, n *node.Node, log zerolog.Logger) {
+// obey takes orders until ctx ends: at SIGHUP the access log is opened again and the
+// configuration read again, at SIGUSR1 the former alone.
+func obey(ctx context.Context, orders <-chan os.Signal, n *node.Node, systemd manager) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hangups:
-			if err := n.Reload(ctx); err != nil {
-				log.Error().Err(err).Msg("the configuration in force stays")
+		case order := <-orders:
+			if err := n.ReopenLog(ctx); err != nil {
+				systemd.log.Error().Err(err).Msg("the access log cannot be opened again: the file in use stays")
+			}
+			if order == syscall.SIGHUP {
+				systemd.reloading()
+				if err := n.Reload(ctx); err != nil {
+					systemd.log.Error().Err(err).Msg("the configuration in force stays")
+				}
+				systemd.ready()
 			}
 		}
 	}
@@ -95,8 +116,10 @@ func listenOn(ctx context.Context, key, addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-func closeAfter(ln net.Listener, err error) error {
-	ln.Close() // the error that matters is err
+func closeAfter(doors []net.Listener, err error) error {
+	for _, ln := range doors {
+		ln.Close() // the error that matters is err
+	}
 	return err
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -20,32 +19,37 @@ const (
 
 // status prints what the casbah that runs is and does.
 func status(ctx context.Context, t *terminal, args []string) error {
-	fs := newFlags(t, "status", "[-json] [-admin URL] [-token-file FILE]")
+	fs := newFlags(t, "status", "[-watch] [-json] [-admin URL] [-token-file FILE]")
 	c := newClient(fs)
-	raw := fs.Bool("json", false, "print the answer of the API as it is")
+	raw := fs.Bool("json", false, "print the answer of the API as it is; with -watch, each as a line")
+	again := fs.Bool("watch", false, "show it every 2 seconds, with rates, until Ctrl-C")
 	if err := parse(fs, args, 0); err != nil {
 		return err
 	}
-	var text json.RawMessage
-	if err := c.get(ctx, "/api/v1/status", &text); err != nil {
-		return err
+	if *again {
+		return c.watch(ctx, t.out, *raw, watchEvery)
 	}
-	if *raw {
+	text, st, err := c.status(ctx)
+	switch {
+	case err != nil:
+		return err
+	case *raw:
 		return printRaw(t.out, text)
 	}
-	var st admin.Status
-	if err := json.Unmarshal(text, &st); err != nil {
-		return c.garbled(err)
-	}
-	printStatus(t.out, &st)
+	printStatus(t.out, st, nil)
 	return nil
 }
 
-// printStatus writes st for a person with a terminal of 80 columns.
-func printStatus(out io.Writer, st *admin.Status) {
+// printStatus writes st for a person with a terminal of 80 columns. Rates are since
+// before; nil: none are told.
+func printStatus(out io.Writer, st, before *admin.Status) {
 	printProcess(out, st)
 	for i := range st.VIPs {
 		printVIP(out, &st.VIPs[i])
+		printTraffic(out, &st.VIPs[i], ratesOf(&st.VIPs[i], st, before))
+		for j := range st.VIPs[i].Certificates {
+			printCertificate(out, &st.VIPs[i].Certificates[j], st.Now)
+		}
 	}
 	for i := range st.Pools {
 		printPool(out, &st.Pools[i], st.Now)

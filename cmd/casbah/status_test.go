@@ -37,6 +37,15 @@ func manyServers() *admin.Status {
 		VIPs: []admin.VIP{{
 			Name: "mail", Type: "https", Up: true, Pool: "cas", Connections: 1, Requests: 2,
 			Persistence: []admin.Persistence{{Profile: "powershell", Chain: []string{"insert_cookie"}, Timeout: 3600, Inserted: &admin.InsertedCookie{Name: "CASBAH_ABCD"}}},
+			Traffic: []admin.Traffic{
+				{Requests: 3, Status: map[string]uint64{"4xx": 3}},
+				{Profile: "outlook_anywhere", Requests: 1234567, Status: map[string]uint64{"5xx": 7}, Median: 0.01234, Most: 1.26},
+				{Profile: "oab"},
+			},
+			Certificates: []admin.Certificate{
+				{Names: []string{"mail.example.org", "autodiscover.example.org"}, NotAfter: now.Add(13 * 24 * time.Hour), Level: "warning", Refused: "no PEM"},
+				{Names: []string{"old.example.org"}, NotAfter: now.Add(-time.Hour), Level: "expired"},
+			},
 		}},
 		Events: make([]admin.Event, 2*shownEvents),
 	}
@@ -45,7 +54,7 @@ func manyServers() *admin.Status {
 // The chains are shown with what is in force for them, S57.
 func TestStatusFitsTheScreen(t *testing.T) {
 	var out bytes.Buffer
-	printStatus(&out, manyServers())
+	printStatus(&out, manyServers(), nil)
 	text := out.String()
 	for line := range strings.Lines(text) {
 		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > screenWidth {
@@ -60,6 +69,11 @@ func TestStatusFitsTheScreen(t *testing.T) {
 		`(?m)^  listens on +nothing$`,
 		`(?m)^  traffic +1 connection open, 0 accepted, 2 requests to pool cas$`,
 		`(?m)^  powershell +insert_cookie CASBAH_ABCD \(version 0, until the browser\n +closes\); binding 1h00m$`,
+		`(?m)^  requests +all +5xx +median +p99$`,
+		`(?m)^  \(no path fits\) +3 +0 +0s +0s$`,
+		`(?m)^  outlook_anywhere  1234567  7 +12ms +1\.3s$`,
+		`(?m)^  certificate +mail\.example\.org, autodiscover\.example\.org, for 13d0h more\n +\(warning\); what stands in the file now is not in force: no\n +PEM$`,
+		`(?m)^  certificate +old\.example\.org, EXPIRED 1h00m ago$`,
 		`(?m)^ +cas01\.example\.org +cas02\.example\.org +cas03\.example\.org$`,
 		`(?m)^ +cas07\.example\.org +cas08\.example\.org +cas09\.example\.org\n  owa +up +maintenance +up$`,
 		`(?m)^  eas +- +up +up$`,

@@ -42,7 +42,7 @@ const fullAt = 90
 func judge(v *View) verdict {
 	s := surveyOf(v)
 	lvl, headline := s.headline(v)
-	vd := verdict{Level: lvl, Headline: headline, Findings: slices.Concat(poolFindings(v), s.findings(v.Now), processFindings(v), certificateFindings(v))}
+	vd := verdict{Level: lvl, Headline: headline, Findings: slices.Concat(poolFindings(v), s.findings(v.Now), processFindings(v), certificateFindings(v), protectionFindings(v))}
 	slices.SortStableFunc(vd.Findings, func(a, b finding) int { return severity(b.Level) - severity(a.Level) })
 	if n := len(vd.Findings); n > maxFindings {
 		vd.Findings, vd.More = vd.Findings[:maxFindings], n-maxFindings
@@ -73,6 +73,8 @@ func (s *survey) headline(v *View) (level, string) {
 		return warn, "Mail is working, but " + s.where(Down, "down") + "."
 	case refusedByClients(v):
 		return warn, "Mail is working, but clients refuse a certificate."
+	case refusesLogins(v):
+		return warn, "Mail is working, but Extended Protection refuses logins."
 	case v.ReloadError != "":
 		return warn, "Mail is working, with the old configuration: the new one was refused."
 	case s.count[Maintenance] > 0:

@@ -68,6 +68,8 @@ func TestHeadline(t *testing.T) {
 		}, "ok", "All well: 3 protocols on 2 servers."},
 		{"drain", func(v *page.View) { setAll(v, 1, page.Drain, "") }, "ok", "Mail is working; cas2 is draining."},
 		{"maintenance", func(v *page.View) { setAll(v, 1, page.Maintenance, "") }, "ok", "Mail is working; cas2 is in maintenance."},
+		{"protection", func(v *page.View) { v.Advice = []page.Advice{{Weight: "warning"}} }, "warn", "Mail is working, but Extended Protection refuses logins."},
+		{"protection-perhaps", func(v *page.View) { v.Advice = []page.Advice{{Weight: "notice"}} }, "ok", "All well: 3 protocols on 2 servers."},
 		{"reload-refused", func(v *page.View) { v.ReloadError = "x" }, "warn", "Mail is working, with the old configuration: the new one was refused."},
 		{"stopping", func(v *page.View) { v.Stopping = true }, "warn", "casbah is stopping: open requests are finished, new ones refused."},
 		{"nothing", func(v *page.View) { v.VIPs = nil }, "warn", "Nothing to serve: no VIP is configured."},
@@ -133,6 +135,15 @@ func TestFindings(t *testing.T) {
 		{"not-saved", func(v *page.View) { v.Table.SaveError = "no space left on device" }, []string{"The bindings cannot be saved: a restart would forget the newest. no space left on device"}},
 		{"not-restored", func(v *page.View) { v.Table.RestoreError, v.Started = "checksum", v.Now.Add(-time.Hour) }, []string{"The bindings from before the start are lost; clients were balanced anew. checksum"}},
 		{"not-restored-long-ago", func(v *page.View) { v.Table.RestoreError, v.Started = "checksum", v.Now.Add(-8*time.Hour) }, nil},
+		{"protection", func(v *page.View) {
+			v.Advice = []page.Advice{
+				{Weight: "notice", VIP: "mail", Profiles: []string{"ews"}, Text: "nobody knows"},
+				{Weight: "warning", VIP: "mail", Profiles: []string{"owa", "ecp"}, Text: "the certificates differ"},
+			}
+		}, []string{
+			"Extended Protection on VIP mail (owa, ecp): the certificates differ.",
+			"Extended Protection on VIP mail (ews): nobody knows.",
+		}},
 		{"fault", func(v *page.View) { v.Panics = 2 }, []string{"A fault of casbah's own ended 2 connections; the log has the trace."}},
 	}
 	for _, tt := range tests {

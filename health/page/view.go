@@ -22,6 +22,7 @@ type View struct {
 	VIPs    []VIP
 	Pools   []Pool
 	Table   Table
+	Advice  []Advice
 	Shared  []Shared // addresses that many clients share, those with most first
 	Events  []Event  // newest first
 }

@@ -18,7 +18,7 @@ import (
 // may import internal/httphead.
 var allowed = map[string][]string{
 	".":                  {}, // embeds profiles.toml
-	"profiles":           {".", "internal/rule"},
+	"profiles":           {".", "internal/rule", "internal/pki"},
 	"persistence":        {"balance", "protocols/ntlm", "internal/rule"},
 	"balance":            {},
 	"route":              {"persistence", "balance"},
@@ -29,13 +29,14 @@ var allowed = map[string][]string{
 	"engine/netconn":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio", "internal/tlsid", "internal/transparent"},
 	"engine/reactor":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio", "internal/transparent"},
 	"protocols/http1":    {"engine", "route", "balance", "protocols/rpchttp", "protocols/ntlm"},
-	"protocols/relay":    {"engine", "route", "balance", "internal/hello", "protocols/msrpc"},
+	"protocols/relay":    {"engine", "route", "balance", "internal/hello", "internal/maildialogue", "protocols/msrpc", "protocols/imap4", "protocols/pop3", "protocols/smtp"},
 	"protocols/ntlm":     {},
 	"protocols/imap4":    {"internal/maildialogue"},
 	"protocols/pop3":     {"internal/maildialogue"},
 	"protocols/smtp":     {"internal/maildialogue"},
 	"protocols/msrpc":    {},
-	"tlsterm":            {"internal/tlsid"},
+	"protocols/rpchttp":  {},
+	"tlsterm":            {"internal/pki", "internal/tlsid"},
 	"health":             {"balance", "tlsterm", "protocols/*", "internal/proxyhead"},
 	"health/page":        {},
 	"node":               {"*", "*/*"}, // joins the rest; see forbidden
@@ -50,8 +51,11 @@ var allowed = map[string][]string{
 	"internal/tlsbio":    {"internal/tlsid"},
 	"internal/tlsid":     {},
 	"bench/soak":         {"lab"},
+	"bench/idleimap":     {"lab"},
 
 	"internal/transparent":               {},
+	"internal/pki":                       {},
+	"internal/pki/pkitest":               {}, // makes certificates, for tests
 	"internal/maildialogue":              {},
 	"internal/maildialogue/dialoguetest": {"internal/maildialogue"}, // for the tests of dialogues
 	"protocols/msrpc/rpctest":            {"protocols/msrpc"},       // for tests

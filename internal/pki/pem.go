@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -144,6 +145,11 @@ func belongsTo(key crypto.Signer, chain []*x509.Certificate) int {
 		}
 	}
 	return -1
+}
+
+// Signed reports whether one of the authorities has signed a revocation list.
+func Signed(list *x509.RevocationList, authorities []*x509.Certificate) bool {
+	return slices.ContainsFunc(authorities, func(c *x509.Certificate) bool { return list.CheckSignatureFrom(c) == nil })
 }
 
 // RevocationLists reads all lists of a text that stood in file: PEM, or one in DER.

@@ -38,7 +38,7 @@ const (
 func (p Part) String() string { return [...]string{"certificate", "key", "passphrase"}[p] }
 
 // Problem is what is wrong with a file.
-type Problem struct {
+type Problem struct { //nolint:errname // the word that operators read
 	Part Part
 	Want string // what is allowed, in words
 	Got  string // what was found, with the name of the file

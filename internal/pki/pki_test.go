@@ -161,7 +161,7 @@ func TestLoadMistakes(t *testing.T) {
 		{"empty", Files{Cert: pkitest.WriteText(t, "empty.pem", " \n"), Key: good.Key}, "certificate: want a PEM file with a certificate, got CERT, which holds none"},
 		{"swapped", Files{Cert: good.Key, Key: good.Cert}, "certificate: want a PEM file with a certificate, got CERT, which holds none; key: want a PEM file with a private key, got KEY, which holds none"},
 		{"no-key", Files{Cert: good.Cert}, "key: want a PEM file with a private key, got nothing"},
-		{"half-written", Files{Cert: cut(t, good.Cert), Key: good.Key}, "certificate: want a PEM file with a certificate, got CERT, which holds none"},
+		{"half-written", Files{Cert: half(t, good.Cert), Key: good.Key}, "certificate: want a PEM file with a certificate, got CERT, which holds none"},
 		{"damaged-certificate", Files{Cert: pkitest.Write(t, "bad.pem", pkitest.CertBlock(leaf), &pem.Block{Type: "CERTIFICATE", Bytes: []byte{1}}), Key: good.Key}, "certificate: want a PEM file with a certificate, got CERT: certificate 2 of the file: malformed certificate"},
 		{"damaged-key", Files{Cert: good.Cert, Key: pkitest.Write(t, "bad.key", &pem.Block{Type: "PRIVATE KEY", Bytes: []byte{1}})}, "key: want a PEM file with a private key, got KEY: not a key in PKCS #1, SEC 1 or PKCS #8 form: "},
 		{"no-passphrase", Files{Cert: good.Cert, Key: pkitest.Write(t, "enc.key", encrypted(t, key))}, "passphrase: want the file with the passphrase of KEY, which is encrypted, got nothing"},
@@ -174,7 +174,7 @@ func TestLoadMistakes(t *testing.T) {
 		{"pfx-wrong-passphrase", Files{Cert: pfxFile, Passphrase: wrong}, "passphrase: want the passphrase of CERT, got WORDS with another one"},
 		{"pfx-and-key", Files{Cert: pfxFile, Key: good.Key}, "key: want this key left out (CERT is PKCS #12 and holds its key), got KEY"},
 		{"pfx-mismatch", Files{Cert: pkitest.WriteText(t, "alien.pfx", string(alien)), Passphrase: pkitest.WriteText(t, "words", words)}, "certificate: want a PKCS #12 file with a certificate and its private key, got CERT: its key is that of none of its certificates"},
-		{"pfx-half-written", Files{Cert: cut(t, pfxFile), Passphrase: wrong}, "certificate: want a PKCS #12 file with a certificate and its private key, got CERT: "},
+		{"pfx-half-written", Files{Cert: half(t, pfxFile), Passphrase: wrong}, "certificate: want a PKCS #12 file with a certificate and its private key, got CERT: "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -187,8 +187,8 @@ func TestLoadMistakes(t *testing.T) {
 	}
 }
 
-// cut copies the first half of a file.
-func cut(t *testing.T, file string) string {
+// half copies the first half of a file.
+func half(t *testing.T, file string) string {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {

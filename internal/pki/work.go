@@ -35,13 +35,13 @@ func cheap(der []byte, most *big.Int, depth int) bool {
 	salted, factors := false, 0
 	product := big.NewInt(1)
 	for len(der) > 0 {
-		tag, content, rest, ok := element(der)
+		e, ok := cut(der)
 		if !ok {
 			return true // no DER: somebody's octets
 		}
 		switch {
-		case tag == tagInteger && salted:
-			product.Mul(product, new(big.Int).SetBytes(content))
+		case e.tag == tagInteger && salted:
+			product.Mul(product, new(big.Int).SetBytes(e.content))
 			limit := most
 			if factors++; factors == 3 { // scrypt: cost, block size, parallelization
 				limit = new(big.Int).Div(most, big.NewInt(scryptShare))
@@ -50,33 +50,38 @@ func cheap(der []byte, most *big.Int, depth int) bool {
 				return false
 			}
 		default:
-			salted = tag == tagOctetString
+			salted = e.tag == tagOctetString
 			product, factors = big.NewInt(1), 0
-			if (salted || tag&constructed != 0) && !cheap(content, most, depth+1) {
+			if (salted || e.tag&constructed != 0) && !cheap(e.content, most, depth+1) {
 				return false
 			}
 		}
-		der = rest
+		der = e.rest
 	}
 	return true
 }
 
-// element cuts the first element off a DER or BER text; one of indefinite length
-// reaches to the end.
-func element(der []byte) (tag byte, content, rest []byte, ok bool) {
+// element is one of a DER or BER text.
+type element struct {
+	tag           byte
+	content, rest []byte // rest is what follows it
+}
+
+// cut cuts off the first element; one of indefinite length reaches to the end.
+func cut(der []byte) (element, bool) {
 	if len(der) < 2 || der[0]&0x1f == 0x1f {
-		return 0, nil, nil, false
+		return element{}, false
 	}
 	tag, n, at := der[0], int(der[1]), 2
 	switch {
 	case n == 0x80:
-		return tag, der[2:], nil, true
+		return element{tag, der[2:], nil}, true
 	case n > 0x84:
-		return 0, nil, nil, false
+		return element{}, false
 	case n > 0x80:
 		size := n - 0x80
 		if len(der) < at+size {
-			return 0, nil, nil, false
+			return element{}, false
 		}
 		n = 0
 		for _, b := range der[at : at+size] {
@@ -85,7 +90,7 @@ func element(der []byte) (tag byte, content, rest []byte, ok bool) {
 		at += size
 	}
 	if n < 0 || n > len(der)-at {
-		return 0, nil, nil, false
+		return element{}, false
 	}
-	return tag, der[at : at+n], der[at+n:], true
+	return element{tag, der[at : at+n], der[at+n:]}, true
 }

@@ -82,11 +82,12 @@ func (d *Dialogue) Secured(dropped int) { d.state.Secured(dropped) }
 func (d *Dialogue) Injections() uint32 { return d.state.Injections() }
 
 // Goodbye appends the response with which a server ends a session (RFC 9051,
-// Section 7.1.5) to dst, and ends the dialogue. It is untagged, so it may stand
-// wherever no other response has begun: in place of the greeting, while commands
-// are under way, and in IDLE.
+// Section 7.1.5) to dst, and ends the dialogue. It may stand in place of the
+// greeting, between commands and in IDLE. While another command is under way it
+// is refused: the client would repeat what the server may have done.
 func (d *Dialogue) Goodbye(dst []byte) (out []byte, ok bool) {
-	return d.state.Goodbye(dst, "* BYE casbah is going down\r\n", d.between())
+	idles := d.open == 1 && d.kind == idle
+	return d.state.Goodbye(dst, "* BYE casbah is going down\r\n", d.between() && (d.open == 0 || idles))
 }
 
 // Timeout is Goodbye to a client that has said nothing for too long (RFC 9051,

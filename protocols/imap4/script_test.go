@@ -49,7 +49,7 @@ func TestDialogues(t *testing.T) {
 			S: "\r\n\r\n"
 			GOODBYE no
 			S:  UID 9)
-			GOODBYE yes
+			GOODBYE no
 			S: 9 OK FETCH completed.
 			C: 10 LOGOUT
 			S: * BYE Microsoft Exchange Server 2010 IMAP4 server signing off.
@@ -74,7 +74,7 @@ func TestDialogues(t *testing.T) {
 			S! d OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED SASL-IR IDLE MULTIAPPEND UIDPLUS COMPRESS=DEFLATE] Logged in
 			>C d OK [CAPABILITY IMAP4rev1 SASL-IR IDLE MULTIAPPEND UIDPLUS COMPRESS=DEFLATE] Logged in
 			C: e APPEND Sent (\Seen) {10}
-			GOODBYE yes
+			GOODBYE no
 			S: + OK
 			C: "0123456789\r\n"
 			S: e OK [APPENDUID 1 2] Append completed.
@@ -142,7 +142,7 @@ func TestDialogues(t *testing.T) {
 			GOODBYE no
 			S: )
 			S: "* OK ` + strings.Repeat("x", 9000) + ` {3}\r\n"
-			GOODBYE yes
+			GOODBYE no
 			S! * CAPABILITY STARTTLS` + strings.Repeat(" X", 5000) + `
 			>C * CAPABILITY` + strings.Repeat(" X", 5000) + `
 			S: a OK
@@ -152,11 +152,11 @@ func TestDialogues(t *testing.T) {
 			S: * OK ready
 			C: a NOOP
 			C! b AUTHENTICATE NTLM
-			GOODBYE yes
+			GOODBYE no
 			S: a OK
 			>S b AUTHENTICATE NTLM
 			C! c NOOP
-			GOODBYE yes
+			GOODBYE no
 			S: b NO
 			>S c NOOP
 			S: c OK
@@ -249,7 +249,7 @@ func TestWatches(t *testing.T) {
 			S: * OK ready
 			C: a APPEND x {4294967296+}
 			C: "abc"
-			GOODBYE yes
+			GOODBYE no
 		`},
 	})
 }

@@ -31,19 +31,26 @@ func ParseBind(pdu []byte) (Bind, error) {
 		return Bind{}, err
 	}
 	b := Bind{Header: c.header, Auth: c.auth, MaxXmit: c.u16(), MaxRecv: c.u16(), Association: c.u32()}
-	n := int(c.u8())
-	c.take(3)
-	if n*contextSize > c.rest() {
-		return Bind{}, ErrPDU
-	}
-	b.Contexts = make([]Context, n)
-	for i := range b.Contexts {
-		b.Contexts[i] = c.context()
-	}
-	if c.bad {
+	if b.Contexts = list(&c.cursor, 3, contextSize, c.context); c.bad {
 		return Bind{}, ErrPDU
 	}
 	return b, nil
+}
+
+// list reads a count of one octet, so much that fills it up, and as many elements of
+// at least size octets, which read reads.
+func list[T any](c *cursor, fill, size int, read func() T) []T {
+	n := int(c.u8())
+	c.take(fill)
+	if n*size > c.rest() {
+		c.bad = true
+		return nil
+	}
+	all := make([]T, n)
+	for i := range all {
+		all[i] = read()
+	}
+	return all
 }
 
 // context reads a p_cont_elem.
@@ -65,10 +72,7 @@ func (c *cursor) context() Context {
 // AppendTo appends the PDU to dst. It has to fit into 65535 octets.
 func (b *Bind) AppendTo(dst []byte) []byte {
 	start, o := len(dst), b.Header.Drep.order()
-	dst = b.Header.begin(dst)
-	dst = o.append16(dst, b.MaxXmit)
-	dst = o.append16(dst, b.MaxRecv)
-	dst = o.append32(dst, b.Association)
+	dst = b.Header.beginBind(dst, b.MaxXmit, b.MaxRecv, b.Association)
 	dst = append(dst, byte(len(b.Contexts)), 0, 0, 0)
 	for i := range b.Contexts {
 		e := &b.Contexts[i]
@@ -80,6 +84,14 @@ func (b *Bind) AppendTo(dst []byte) []byte {
 		}
 	}
 	return b.Header.finish(dst, start, &b.Auth)
+}
+
+// beginBind appends what all binds and their answers begin with.
+func (h *Header) beginBind(dst []byte, xmit, recv uint16, association uint32) []byte {
+	o := h.Drep.order()
+	dst = o.append16(h.begin(dst), xmit)
+	dst = o.append16(dst, recv)
+	return o.append32(dst, association)
 }
 
 // BindAck is a bind_ack or an alter_context_resp PDU ([C706], Sections 12.6.4.4
@@ -124,28 +136,21 @@ func ParseBindAck(pdu []byte) (BindAck, error) {
 		b.Address = b.Address[:n-1]
 	}
 	c.align(4)
-	n := int(c.u8())
-	c.take(3)
-	if n*resultSize > c.rest() {
-		return BindAck{}, ErrPDU
-	}
-	b.Results = make([]Result, n)
-	for i := range b.Results {
-		b.Results[i] = Result{Outcome: Outcome(c.u16()), Reason: c.u16(), Transfer: c.syntax()}
-	}
-	if c.bad {
+	if b.Results = list(&c.cursor, 3, resultSize, c.result); c.bad {
 		return BindAck{}, ErrPDU
 	}
 	return b, nil
 }
 
+// result reads a p_result_t.
+func (c *cursor) result() Result {
+	return Result{Outcome: Outcome(c.u16()), Reason: c.u16(), Transfer: c.syntax()}
+}
+
 // AppendTo appends the PDU to dst. It has to fit into 65535 octets.
 func (b *BindAck) AppendTo(dst []byte) []byte {
 	start, o := len(dst), b.Header.Drep.order()
-	dst = b.Header.begin(dst)
-	dst = o.append16(dst, b.MaxXmit)
-	dst = o.append16(dst, b.MaxRecv)
-	dst = o.append32(dst, b.Association)
+	dst = b.Header.beginBind(dst, b.MaxXmit, b.MaxRecv, b.Association)
 	if len(b.Address) > 0 {
 		dst = o.append16(dst, uint16(len(b.Address)+1))
 		dst = append(append(dst, b.Address...), 0)

@@ -74,12 +74,8 @@ type Entry struct {
 func ParseLookupResponse(b []byte, e Encoding) (LookupResponse, error) {
 	s := e.open(b)
 	r := LookupResponse{Handle: s.handle()}
-	n := s.array(&r.Max)
-	if n*28 > s.rest() {
-		return LookupResponse{}, errStub
-	}
-	r.Entries = make([]Entry, n)
-	present := make([]bool, n)
+	r.Entries = make([]Entry, s.array(&r.Max, 28))
+	present := make([]bool, len(r.Entries))
 	for i := range r.Entries {
 		present[i] = s.entry(&r.Entries[i])
 	}
@@ -88,8 +84,7 @@ func ParseLookupResponse(b []byte, e Encoding) (LookupResponse, error) {
 			r.Entries[i].Tower = s.tower()
 		}
 	}
-	r.Status = s.long()
-	if !s.end() {
+	if r.Status = s.long(); !s.end() {
 		return LookupResponse{}, errStub
 	}
 	return r, nil

@@ -80,11 +80,7 @@ type MapResponse struct {
 func ParseMapResponse(b []byte, e Encoding) (MapResponse, error) {
 	s := e.open(b)
 	r := MapResponse{Handle: s.handle()}
-	n := s.array(&r.Max)
-	if n*4 > s.rest() {
-		return MapResponse{}, errStub
-	}
-	present := make([]bool, n)
+	present := make([]bool, s.array(&r.Max, 4))
 	for i := range present {
 		present[i] = s.pointer() != 0
 	}
@@ -93,19 +89,19 @@ func ParseMapResponse(b []byte, e Encoding) (MapResponse, error) {
 			r.Towers = append(r.Towers, s.tower())
 		}
 	}
-	r.Status = s.long()
-	if !s.end() {
+	if r.Status = s.long(); !s.end() {
 		return MapResponse{}, errStub
 	}
 	return r, nil
 }
 
-// array reads a count and the array that it counts, up to its elements.
-func (s *stub) array(size *int) int {
+// array reads a count and the array that it counts, up to its elements, which have
+// at least so many octets. It is 0 where they are not there.
+func (s *stub) array(size *int, least int) int {
 	n := int(min(s.long(), maxEntries+1))
 	*size = s.count()
 	offset, actual := s.count(), s.count()
-	if n > maxEntries || offset != 0 || actual != n || *size < n {
+	if n > maxEntries || offset != 0 || actual != n || *size < n || n*least > s.rest() {
 		s.bad = true
 		return 0
 	}

@@ -335,13 +335,11 @@ func TestMapperFollowsAlterContext(t *testing.T) {
 		{true, answer.AppendTo(nil, 0)},
 	}
 	for name, tt := range map[string]struct {
-		reject bool
+		result Result
 		ports  int
-	}{"accepted": {false, 2}, "rejected": {true, 0}} {
-		if tt.reject {
-			resp.Results[1] = Result{Outcome: ProviderRejected, Reason: 2}
-			script[3].octets = resp.AppendTo(nil)
-		}
+	}{"accepted": {Result{Transfer: NDR64}, 2}, "rejected": {Result{Outcome: ProviderRejected, Reason: 2}, 0}} {
+		resp.Results[1] = tt.result
+		script[3].octets = resp.AppendTo(nil)
 		given := 0
 		m := Mapper{Mode: Rewrite, OnAnswer: func(a *Answer) {
 			for _, e := range a.Towers {

@@ -179,7 +179,10 @@ func (c *Conn) End(now int64, l engine.Leg, err error, d engine.Driver) {
 		c.finish(now, route.EndServer, endOf(err), d)
 	default:
 		p.serverDone = true
-		c.rest(d)
+		if c.rest(d); p.awaited() { // what the client waits for will not come
+			c.finish(now, route.EndServer, engine.Flush, d)
+			return
+		}
 		c.shut(now, engine.Client, p.clientDone, d)
 	}
 }

@@ -93,6 +93,9 @@ func (c *Conn) rest(d engine.Driver) {
 	c.send(p.server, engine.Client, e.ToClient, d)
 }
 
+// awaited reports whether the client is held until the server has answered.
+func (p *pair) awaited() bool { return p.talk != nil && p.talk.client.held&byDialogue != 0 }
+
 // release gives t back; nil is nothing.
 func (t *talk) release() {
 	if t != nil {
@@ -184,7 +187,7 @@ func (c *Conn) follow(l engine.Leg, b []byte, e *Effect, d engine.Driver) (used 
 		again = *own == 0 && (n > 0 || e.ResumeClient) && used < len(b)
 		if e.HoldClient {
 			again = again && l != engine.Client
-			c.hold(engine.Client, byDialogue, true, d)
+			c.hold(engine.Client, byDialogue, t.edits, d) // else the server gets at once what it may read later
 		}
 		c.pass(p.other(l), e, d)
 		again = again && s.held&byTurn == 0
@@ -193,7 +196,7 @@ func (c *Conn) follow(l engine.Leg, b []byte, e *Effect, d engine.Driver) (used 
 		c.hold(p.server, byTurn, false, d)
 	}
 	if !t.edits {
-		c.run(l, b, used, *own != 0 || s.held&byDialogue != 0, d)
+		c.run(l, b, used, *own != 0, d)
 	}
 	if s.due = *own; s.due != 0 {
 		used += s.skip()
@@ -213,7 +216,7 @@ func (c *Conn) tell(l engine.Leg, e *Effect, d engine.Driver) {
 
 // run passes on what is offered by l and has not passed yet, of which the
 // dialogue has used so much: all of it, for whoever says it may wait for an answer
-// before the line ends. With wait, what is not used waits.
+// before the line ends. With wait, what is not used is moved.
 func (c *Conn) run(l engine.Leg, b []byte, used int, wait bool, d engine.Driver) {
 	s := c.pair.talk.side(l)
 	until := len(b)
@@ -241,15 +244,23 @@ func (c *Conn) pass(other engine.Leg, e *Effect, d engine.Driver) {
 			c.move(other, d)
 		}
 	}
+	if s.due != 0 {
+		c.offer(other, d)
+	}
 	if e.ResumeClient {
-		if t.client.held == byDialogue && !t.client.under() {
+		if t.client.held&^byDialogue == 0 && !t.client.under() {
 			c.hold(c.pair.server, byTurn, true, d)
 		}
 		c.hold(engine.Client, byDialogue, false, d)
+		c.offer(engine.Client, d)
 	}
-	if s.due != 0 && s.held == 0 { // they are offered again, to be skipped
-		d.Hold(other, true)
-		d.Hold(other, false)
+}
+
+// offer has what l has left unused be offered again, now or once it is read again.
+func (c *Conn) offer(l engine.Leg, d engine.Driver) {
+	if c.pair.talk.side(l).held == 0 {
+		d.Hold(l, true)
+		d.Hold(l, false)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"casbah/engine"
 	"casbah/route"
@@ -242,8 +243,8 @@ func TestFarewellWaits(t *testing.T) {
 		end      []string // what lets it go, likewise; the first is the client's
 		farewell string
 	}{
-		{"literal-to-client", IMAP4(), []string{"", "* OK\r\n", "a FETCH 1 BODY[]\r\n", "* 1 FETCH (BODY[] {100}\r\n" + big[:50]}, []string{"", big[50:] + ")\r\n"}, "* BYE"},
-		{"literal-of-client", IMAP4(), []string{"", "* OK\r\n", "a APPEND x {100}\r\n", "+ go\r\n", big[:50]}, []string{big[50:] + "\r\n"}, "* BYE"},
+		{"literal-to-client", IMAP4(), []string{"", "* OK\r\n", "a FETCH 1 BODY[]\r\n", "* 1 FETCH (BODY[] {100}\r\n" + big[:50]}, []string{"", big[50:] + ")\r\na OK\r\n"}, "* BYE"},
+		{"literal-of-client", IMAP4(), []string{"", "* OK\r\n", "a APPEND x {100}\r\n", "+ go\r\n", big[:50]}, []string{big[50:] + "\r\n", "a OK\r\n"}, "* BYE"},
 		{"message-to-client", POP3(), []string{"", "+OK\r\n", "RETR 1\r\n", "+OK\r\n" + big}, []string{"", "\r\n.\r\n"}, "-ERR"},
 		{"quit", POP3(), []string{"", "+OK\r\n", "QUIT\r\n"}, nil, ""},
 		{"message-of-client", SMTP(""), []string{"", "220 hi\r\n", "DATA\r\n", "354 go\r\n", big}, []string{"\r\n.\r\n", "250 queued\r\n"}, "421"},
@@ -370,6 +371,71 @@ func TestDialogueDoesNotAllocate(t *testing.T) {
 			}); n > 1 {
 				t.Errorf("%s, %+v: %v allocations for each connection; want 1", tt.name, o, n)
 			}
+		}
+	}
+}
+
+// S111: a client of IMAP4 that waits in IDLE is not cut for the half hour that it
+// may be silent; the server's word in between counts as well.
+func TestIdleIMAPLasts(t *testing.T) {
+	for _, o := range []Options{{}, offers} {
+		s := newMail(t, IMAP4(), o)
+		s.profile.IdleTimeout = 31 * time.Minute // as it ships
+		f := s.open(t)
+		client, server := f.legs[0], f.last
+		f.say(server, "* OK\r\n")
+		f.say(client, "a IDLE\r\n")
+		f.say(server, "+ idling\r\n")
+		for range 3 {
+			f.pass(30 * time.Minute)
+			if f.over() {
+				t.Fatal("cut before its time")
+			}
+			f.say(server, "* 1 EXISTS\r\n")
+		}
+		f.pass(33 * time.Minute)
+		if s.ended(f, route.EndIdle); !strings.HasSuffix(string(client.got), "* 1 EXISTS\r\n* BYE idle for too long\r\n") {
+			t.Errorf("the client got %q", client.got)
+		}
+	}
+}
+
+// What an open session holds beside the state of a relay.
+func TestSessionIsSmall(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		size uintptr
+	}{{"imap4", unsafe.Sizeof(imap4Dialogue{})}, {"pop3", unsafe.Sizeof(pop3Dialogue{})}, {"smtp", unsafe.Sizeof(smtpDialogue{})}} {
+		size := tt.size + unsafe.Sizeof(talk{})
+		if t.Logf("%s: %d octets", tt.name, size); size > 512 {
+			t.Errorf("%s: a session holds %d octets more than a relay; want at most 512", tt.name, size)
+		}
+	}
+}
+
+// What Exchange servers say to each other passes, whoever ends STARTTLS.
+func TestExchangeServersAreLeftAlone(t *testing.T) {
+	for _, o := range []Options{{}, offers} {
+		s := newMail(t, SMTP(""), o)
+		f := s.open(t)
+		client, server := f.legs[0], f.last
+		f.say(server, "220 hub\r\n")
+		f.say(client, "EHLO hub2\r\n")
+		f.say(server, "250-hub\r\n250-X-ANONYMOUSTLS\r\n250 X-EXPS GSSAPI\r\n")
+		if !strings.Contains(string(client.got), "X-ANONYMOUSTLS\r\n250") || !strings.Contains(string(client.got), "X-EXPS GSSAPI\r\n") {
+			t.Errorf("the client is offered %q", client.got)
+		}
+		f.say(client, "X-ANONYMOUSTLS\r\n")
+		f.say(server, "220 ready\r\n")
+		f.say(client, "\x16\x03\x01\x00STARTTLS\r\n")
+		f.say(server, "\x16\x03\x03 250 STARTTLS\r\n")
+		received(t, server, string(client.sent))
+		if !strings.HasSuffix(string(client.got), "220 ready\r\n\x16\x03\x03 250 STARTTLS\r\n") || client.tls {
+			t.Errorf("the client got %q", client.got)
+		}
+		f.tick(engine.Drain) // there are no words within their TLS
+		if f.over() {
+			t.Error("over, with the session going on")
 		}
 	}
 }

@@ -29,46 +29,29 @@ type Authority struct {
 }
 
 // NewAuthority returns an authority of that name.
-func NewAuthority(t testing.TB, name string) *Authority {
-	t.Helper()
-	a := &Authority{Key: ECDSA(t)}
+func NewAuthority(tb testing.TB, name string) *Authority {
+	tb.Helper()
+	a := &Authority{Key: ECDSA(tb)}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
-	a.Cert = sign(t, template, template, a.Key.Public(), a.Key)
+	a.Cert = sign(tb, template, template, a.Key.Public(), a.Key)
 	return a
 }
 
 // Issue makes a certificate for names, valid from an hour ago for the time given.
-func (a *Authority) Issue(t testing.TB, key crypto.Signer, valid time.Duration, names ...string) *tls.Certificate {
-	t.Helper()
+func (a *Authority) Issue(tb testing.TB, key crypto.Signer, valid time.Duration, names ...string) *tls.Certificate {
+	tb.Helper()
 	now := time.Now()
-	return a.sign(t, key, pkix.Name{CommonName: names[0]}, now.Add(-time.Hour), now.Add(valid), names...)
-}
-
-// IssueTo makes a certificate for a subject that is no host, valid for an hour.
-func (a *Authority) IssueTo(t testing.TB, key crypto.Signer, subject pkix.Name) *tls.Certificate {
-	t.Helper()
-	now := time.Now()
-	return a.sign(t, key, subject, now.Add(-time.Hour), now.Add(time.Hour))
+	return a.IssueFrom(tb, key, now.Add(-time.Hour), now.Add(valid), names...)
 }
 
 // IssueFrom makes a certificate that is valid between two times.
-func (a *Authority) IssueFrom(t testing.TB, key crypto.Signer, from, to time.Time, names ...string) *tls.Certificate {
-	t.Helper()
-	return a.sign(t, key, pkix.Name{CommonName: names[0]}, from, to, names...)
-}
-
-func (a *Authority) sign(t testing.TB, key crypto.Signer, subject pkix.Name, from, to time.Time, names ...string) *tls.Certificate {
-	t.Helper()
-	a.serial++
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1 + a.serial), Subject: subject, NotBefore: from, NotAfter: to,
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
+func (a *Authority) IssueFrom(tb testing.TB, key crypto.Signer, from, to time.Time, names ...string) *tls.Certificate {
+	tb.Helper()
+	template := &x509.Certificate{Subject: pkix.Name{CommonName: names[0]}, NotBefore: from, NotAfter: to}
 	for _, name := range names {
 		if ip := net.ParseIP(name); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
@@ -76,7 +59,24 @@ func (a *Authority) sign(t testing.TB, key crypto.Signer, subject pkix.Name, fro
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	leaf := sign(t, template, a.Cert, key.Public(), a.Key)
+	return a.certify(tb, key, template)
+}
+
+// IssueTo makes a certificate for a subject that is no host, valid for an hour.
+func (a *Authority) IssueTo(tb testing.TB, key crypto.Signer, subject pkix.Name) *tls.Certificate {
+	tb.Helper()
+	now := time.Now()
+	return a.certify(tb, key, &x509.Certificate{Subject: subject, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)})
+}
+
+// certify makes the certificate of a server or client.
+func (a *Authority) certify(tb testing.TB, key crypto.Signer, template *x509.Certificate) *tls.Certificate {
+	tb.Helper()
+	a.serial++
+	template.SerialNumber = big.NewInt(1 + a.serial)
+	template.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	leaf := sign(tb, template, a.Cert, key.Public(), a.Key)
 	return &tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}
 }
 
@@ -87,25 +87,25 @@ func (a *Authority) Pool() *x509.CertPool {
 	return p
 }
 
-func sign(t testing.TB, template, parent *x509.Certificate, pub crypto.PublicKey, key crypto.Signer) *x509.Certificate {
-	t.Helper()
+func sign(tb testing.TB, template, parent *x509.Certificate, pub crypto.PublicKey, key crypto.Signer) *x509.Certificate {
+	tb.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, pub, key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return cert
 }
 
 // ECDSA returns a new key.
-func ECDSA(t testing.TB) crypto.Signer {
-	t.Helper()
+func ECDSA(tb testing.TB) crypto.Signer {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return key
 }
@@ -114,31 +114,31 @@ func ECDSA(t testing.TB) crypto.Signer {
 var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
 // RSA returns a key of 2048 bits, the same each time.
-func RSA(t testing.TB) crypto.Signer {
-	t.Helper()
+func RSA(tb testing.TB) crypto.Signer {
+	tb.Helper()
 	key, err := rsaKey()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return key
 }
 
 // Write puts PEM blocks into a file of the test and returns its path.
-func Write(t testing.TB, name string, blocks ...*pem.Block) string {
-	t.Helper()
+func Write(tb testing.TB, name string, blocks ...*pem.Block) string {
+	tb.Helper()
 	var text []byte
 	for _, b := range blocks {
 		text = append(text, pem.EncodeToMemory(b)...)
 	}
-	return WriteText(t, name, string(text))
+	return WriteText(tb, name, string(text))
 }
 
 // WriteText puts a text into a file of the test and returns its path.
-func WriteText(t testing.TB, name, text string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), name)
+func WriteText(tb testing.TB, name, text string) string {
+	tb.Helper()
+	file := filepath.Join(tb.TempDir(), name)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return file
 }
@@ -147,18 +147,18 @@ func WriteText(t testing.TB, name, text string) string {
 func CertBlock(c *x509.Certificate) *pem.Block { return &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw} }
 
 // KeyBlock is the PEM block of a key, in PKCS #8.
-func KeyBlock(t testing.TB, key crypto.Signer) *pem.Block {
-	t.Helper()
+func KeyBlock(tb testing.TB, key crypto.Signer) *pem.Block {
+	tb.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &pem.Block{Type: "PRIVATE KEY", Bytes: der}
 }
 
 // Revoke returns a revocation list of the authority, valid to a time, as a PEM block.
-func (a *Authority) Revoke(t testing.TB, until time.Time, certs ...*x509.Certificate) *pem.Block {
-	t.Helper()
+func (a *Authority) Revoke(tb testing.TB, until time.Time, certs ...*x509.Certificate) *pem.Block {
+	tb.Helper()
 	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: until.Add(-48 * time.Hour), NextUpdate: until}
 	for _, c := range certs {
 		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries,
@@ -166,29 +166,29 @@ func (a *Authority) Revoke(t testing.TB, until time.Time, certs ...*x509.Certifi
 	}
 	der, err := x509.CreateRevocationList(rand.Reader, list, a.Cert, a.Key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &pem.Block{Type: "X509 CRL", Bytes: der}
 }
 
 // Replace gives a file other contents in one step, as what renews certificates does.
-func Replace(t testing.TB, file string, blocks ...*pem.Block) {
-	t.Helper()
-	if err := os.Rename(Write(t, "new", blocks...), file); err != nil {
-		t.Fatal(err)
+func Replace(tb testing.TB, file string, blocks ...*pem.Block) {
+	tb.Helper()
+	if err := os.Rename(Write(tb, "new", blocks...), file); err != nil {
+		tb.Fatal(err)
 	}
 }
 
 // Intermediate returns an authority that a has certified.
-func (a *Authority) Intermediate(t testing.TB, name string) *Authority {
-	t.Helper()
+func (a *Authority) Intermediate(tb testing.TB, name string) *Authority {
+	tb.Helper()
 	a.serial++
-	sub := &Authority{Key: ECDSA(t)}
+	sub := &Authority{Key: ECDSA(tb)}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1 + a.serial), Subject: pkix.Name{CommonName: name},
 		NotBefore: a.Cert.NotBefore, NotAfter: a.Cert.NotAfter,
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
-	sub.Cert = sign(t, template, a.Cert, sub.Key.Public(), a.Key)
+	sub.Cert = sign(tb, template, a.Cert, sub.Key.Public(), a.Key)
 	return sub
 }

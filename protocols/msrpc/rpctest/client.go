@@ -19,6 +19,8 @@ const fragment = 5840
 type Client struct {
 	net.Conn
 
+	BigEndian bool // it says integers so
+
 	tb     testing.TB
 	reader msrpc.Reader
 	left   []byte
@@ -27,6 +29,7 @@ type Client struct {
 
 // New returns the client of a connection.
 func New(tb testing.TB, c net.Conn) *Client {
+	tb.Helper()
 	return &Client{Conn: c, tb: tb, reader: msrpc.Reader{
 		Whole: msrpc.Of(msrpc.TypeBindAck, msrpc.TypeBindNak, msrpc.TypeAlterResp, msrpc.TypeResponse, msrpc.TypeFault),
 	}}
@@ -75,8 +78,12 @@ func (c *Client) Try(out []byte) ([]byte, error) {
 // contexts 0 (NDR), 1 (NDR64) and 2 (features), to join an association; 0 begins one.
 func (c *Client) BindPDU(t msrpc.Type, iface msrpc.Syntax, association uint32) []byte {
 	c.calls++
+	h := Header(t, c.calls)
+	if c.BigEndian {
+		h.Drep = msrpc.Drep{}
+	}
 	b := msrpc.Bind{
-		Header: Header(t, c.calls), MaxXmit: fragment, MaxRecv: fragment, Association: association,
+		Header: h, MaxXmit: fragment, MaxRecv: fragment, Association: association,
 		Contexts: []msrpc.Context{
 			{ID: 0, Abstract: iface, Transfer: []msrpc.Syntax{msrpc.NDR}},
 			{ID: 1, Abstract: iface, Transfer: []msrpc.Syntax{msrpc.NDR64}},

@@ -1,0 +1,81 @@
+package route
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+)
+
+func TestCircuitLivesWithItsChannels(t *testing.T) {
+	var cs Circuits
+	virtual := [16]byte{1}
+	first := Channel{Server: 1, Name: "cas1", Out: true}
+	a, fresh, split := cs.Join(virtual, &first)
+	if !fresh || split {
+		t.Fatalf("the first channel: fresh %v, split %v", fresh, split)
+	}
+	b, fresh, split := cs.Join(virtual, &Channel{Server: 2})
+	if fresh || !split || b.lead != first || a != b {
+		t.Fatalf("on another server: fresh %v, split %v, first %+v", fresh, split, b.lead)
+	}
+	if _, _, split := cs.Join(virtual, &Channel{Server: 3}); split {
+		t.Error("a connection is split twice")
+	}
+	other, fresh, split := cs.Join([16]byte{2}, &Channel{Server: 2})
+	if !fresh || split {
+		t.Errorf("another connection: fresh %v, split %v", fresh, split)
+	}
+	for range 3 {
+		cs.Leave(a)
+	}
+	if _, fresh, split := cs.Join(virtual, &Channel{Server: 2}); !fresh || split {
+		t.Errorf("after its end: fresh %v, split %v; want a new one", fresh, split)
+	}
+	cs.Leave(other)
+}
+
+// Connections come and go on all loops at once; none is left behind.
+func TestCircuitsAreForgotten(t *testing.T) {
+	var cs Circuits
+	var group sync.WaitGroup
+	for seed := range uint64(8) {
+		group.Go(func() {
+			rng := rand.New(rand.NewPCG(seed, 0))
+			open := make([]*Circuit, 0, 64)
+			for range 5000 {
+				if len(open) == cap(open) || len(open) > 0 && rng.IntN(2) == 0 {
+					i := rng.IntN(len(open))
+					cs.Leave(open[i])
+					open[i] = open[len(open)-1]
+					open = open[:len(open)-1]
+					continue
+				}
+				c, _, _ := cs.Join([16]byte{byte(rng.IntN(100))}, &Channel{Server: 1})
+				open = append(open, c)
+			}
+			for _, c := range open {
+				cs.Leave(c)
+			}
+		})
+	}
+	group.Wait()
+	for i := range cs.buckets {
+		if cs.buckets[i].first != nil {
+			t.Fatalf("bucket %d still holds %+v", i, cs.buckets[i].first)
+		}
+	}
+}
+
+func TestSplitIsDueOnceAnHour(t *testing.T) {
+	var r RPC
+	s := Split{Cause: SplitAddress, At: 1e9}
+	if !r.SplitDue(&s) || r.SplitDue(&s) {
+		t.Error("the first split is told once")
+	}
+	if other := (Split{Cause: SplitPinned, At: 1e9}); !r.SplitDue(&other) {
+		t.Error("another cause is told as well")
+	}
+	if s.At += splitEvery; !r.SplitDue(&s) {
+		t.Error("an hour later it is told again")
+	}
+}
