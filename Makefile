@@ -126,6 +126,16 @@ test-sessions: ## 100,000 requests with cookies in each mode: none may move
 test-channels: ## 10,000 virtual connections of RPC over HTTP in each mode: all must be whole
 	CASBAH_LONG=1 $(GO) test -count=1 -timeout 30m -run '^TestVirtualConnectionsAreWhole$$' ./e2e
 
+NFPM ?= $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.41.3
+DEB_VERSION := $(shell echo '$(VERSION)' | sed -E 's/^v([0-9])/\1/;t;s/^/0.0.0+/')
+
+.PHONY: deb
+deb: build ## the Debian package, in dist
+	mkdir -p dist
+	gzip -9nc deploy/casbah.8 >dist/casbah.8.gz
+	./casbah completion bash >dist/casbah.bash
+	DEB_ARCH=$$($(GO) env GOARCH) DEB_VERSION='$(DEB_VERSION)' $(NFPM) package -f deploy/nfpm.yaml -p deb -t dist
+
 .PHONY: pgo
 pgo: ## measure casbah under load and keep the profile that the build optimizes by
 	sh bench/peers.sh

@@ -70,7 +70,8 @@ func newFake() *fake {
 				Mode: "rewrite", Gives: []node.GivenStatus{{Listen: "192.0.2.10:135", Interface: "nspi", VIP: "book", Port: 40002}},
 				Answers: 7, Given: 5, Left: map[string]uint64{"protected": 2},
 			},
-			RPC: &node.RPCStatus{Connections: 20, Channels: 41, Unread: 2, Late: 1, Splits: map[string]uint64{"addresses": 3}},
+			Shield: &node.ShieldStatus{Refuses: true, Rules: "2026-11", Hits: map[string]uint64{"traversal": 4}},
+			RPC:    &node.RPCStatus{Connections: 20, Channels: 41, Unread: 2, Late: 1, Splits: map[string]uint64{"addresses": 3}},
 		}},
 		Pools: []node.PoolStatus{{
 			Name: "cas", Algorithm: "least_conn", UpstreamTLS: "off", PanicBelow: 50, Panic: []string{"owa"},

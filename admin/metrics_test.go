@@ -83,6 +83,7 @@ func TestMetrics(t *testing.T) {
 		`casbah_ends_total{end="done",vip="mail"} 40`,
 		`casbah_cookie_clashes_total{by="client",vip="mail"} 7`,
 		`casbah_rpc_connections_total{vip="mail"} 20`,
+		`casbah_shield_requests_total{rule="traversal",vip="mail"} 4`,
 		`casbah_rpc_channels_total{read="false",vip="mail"} 2`,
 		`casbah_rpc_splits_total{cause="addresses",vip="mail"} 3`,
 		`casbah_handshakes_total{resumed="true",version="TLS 1.3",vip="mail"} 6`,

@@ -32,6 +32,7 @@ var (
 	metricMapped      = counter("mapper_answers_total", "Answers of endpoint mappers, of a VIP that rewrites.", "vip")
 	metricGiven       = counter("mapper_answers_given_total", "Of those, the ones that were given a port of casbah's.", "vip")
 	metricLeft        = counter("mapper_answers_left_total", "Of those, the ones that passed as they came, by cause.", "vip", "cause")
+	metricSuspects    = counter("shield_requests_total", "Requests that look like attacks on Exchange, by the rule that they meet.", "vip", "rule")
 	metricHandshakes  = counter("handshakes_total", "Handshakes of TLS with clients that came to an agreement.", "vip", "version", "resumed")
 	metricCertificate = gauge("certificate_expiry_timestamp_seconds", "When a certificate that the VIP shows ends.", "vip", "file")
 )
@@ -54,6 +55,9 @@ func (e emitter) vip(v *node.VIPStatus) {
 	e.put(metricClashes, float64(v.ClashesSet), v.Name, "server")
 	e.put(metricClashes, float64(v.ClashesBrought), v.Name, "client")
 	e.put(metricCookieless, float64(v.Cookieless), v.Name)
+	if s := v.Shield; s != nil {
+		e.each(metricSuspects, s.Hits, v.Name)
+	}
 	if r := v.RPC; r != nil {
 		e.put(metricCircuits, float64(r.Connections), v.Name)
 		e.put(metricChannels, float64(r.Channels), v.Name, strconv.FormatBool(true))

@@ -75,12 +75,21 @@ type VIP struct {
 	Refusals    uint64            `json:"refusals"`  // bindings of its own that found no room
 	Mapper      *Mapper           `json:"mapper,omitempty"`
 	Clashes     Clashes           `json:"cookie_clashes"`
-	RPC         *RPC              `json:"rpc,omitempty"` // of a VIP with RPC over HTTP
-	Cookieless  uint64            `json:"cookieless"`    // client connections that do not bring the cookie they were given
+	RPC         *RPC              `json:"rpc,omitempty"`    // of a VIP with RPC over HTTP
+	Shield      *Shield           `json:"shield,omitempty"` // of a VIP that looks for attacks
+	Cookieless  uint64            `json:"cookieless"`       // client connections that do not bring the cookie they were given
 
 	Certificates []Certificate `json:"certificates"` // none where it ends no TLS
 	Traffic      []Traffic     `json:"traffic"`      // of requests without a profile, then of each profile
 	Handshakes   []Handshakes  `json:"handshakes"`
+}
+
+// Shield is what a VIP does about requests that look like attacks on Exchange, in
+// Status.
+type Shield struct {
+	Refuses bool              `json:"refuses"`
+	Rules   string            `json:"rules"` // their version
+	Hits    map[string]uint64 `json:"hits"`  // requests by rule
 }
 
 // RPC is how the connections of RPC over HTTP fare, in Status.
@@ -251,7 +260,7 @@ func vipOf(v *node.VIPStatus) VIP {
 		Connections: v.Conns, Accepted: v.Accepted, Requests: v.Requests, Status: counts(v.Status), In: v.In, Out: v.Out,
 		Refused: counts(v.Refused), Ends: counts(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged, Dropped: v.Dropped, Injections: v.Injections,
 		Evictions: v.Evictions, Refusals: v.Refusals, Mapper: mapperOf(v.Mapper),
-		Clashes: Clashes{Set: v.ClashesSet, Brought: v.ClashesBrought}, RPC: rpcOf(v.RPC), Cookieless: v.Cookieless,
+		Clashes: Clashes{Set: v.ClashesSet, Brought: v.ClashesBrought}, RPC: rpcOf(v.RPC), Shield: shieldOf(v.Shield), Cookieless: v.Cookieless,
 		Certificates: certificatesOf(v.Certificates), Traffic: trafficOf(v.Traffic), Handshakes: handshakesOf(v.Handshakes),
 	}
 }
@@ -261,6 +270,13 @@ func rpcOf(r *node.RPCStatus) *RPC {
 		return nil
 	}
 	return &RPC{Connections: r.Connections, Channels: r.Channels, Unread: r.Unread, Late: r.Late, Splits: counts(r.Splits)}
+}
+
+func shieldOf(s *node.ShieldStatus) *Shield {
+	if s == nil {
+		return nil
+	}
+	return &Shield{Refuses: s.Refuses, Rules: s.Rules, Hits: counts(s.Hits)}
 }
 
 func persistenceOf(all []node.PersistenceStatus) []Persistence {

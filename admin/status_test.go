@@ -39,7 +39,7 @@ const statusWant = `{
 			{"profile": "eas", "chain": [], "binding_seconds": 0}
 		],
 		"connections": 3, "accepted": 9, "requests": 40, "status": {"2xx": 39, "3xx": 0, "none": 1}, "in_octets": 1000, "out_octets": 2000,
-		"refused": {"path": 2, "tls": 0}, "ends": {"done": 40}, "pins": 1, "unlogged": 5, "dropped": 9, "injections": 10, "evictions": 2, "refusals": 3, "cookie_clashes": {"set": 6, "brought": 7}, "cookieless": 8, "rpc": {"connections": 20, "channels": 41, "unread": 2, "late": 1, "splits": {"addresses": 3}},
+		"refused": {"path": 2, "tls": 0}, "ends": {"done": 40}, "pins": 1, "unlogged": 5, "dropped": 9, "injections": 10, "evictions": 2, "refusals": 3, "cookie_clashes": {"set": 6, "brought": 7}, "cookieless": 8, "rpc": {"connections": 20, "channels": 41, "unread": 2, "late": 1, "splits": {"addresses": 3}}, "shield": {"refuses": true, "rules": "2026-11", "hits": {"traversal": 4}},
 		"mapper": {"mode": "rewrite", "gives": [{"listen": "192.0.2.10:135", "interface": "nspi", "vip": "book", "port": 40002}], "answers": 7, "given": 5, "left": {"protected": 2}},
 		"handshakes": [{"version": "TLS 1.3", "full": 5, "resumed": 6}],
 		"traffic": [{"profile": "owa", "requests": 40, "status": {"2xx": 39, "none": 1}, "p50_seconds": 0.00025, "p99_seconds": 0.000495, "rebinds": {"down": 4}}],

@@ -224,9 +224,9 @@ func TestCheckRefusesCookiesOutOfPlace(t *testing.T) {
 	for _, tt := range []struct{ name, vip, profile, step, want string }{
 		{"cookie-on-http", "http", "owa", cookie, ""},
 		{"inserted-on-http", "http", "owa", inserted, ""},
-		{"cookie-on-tcp", "tcp", "pop3", cookie, `(source_ip, dest_ip, src_dest_ip, none), got "cookie"`},
-		{"inserted-on-tcp", "tcp", "pop3", inserted, `(source_ip, dest_ip, src_dest_ip, none), got "insert_cookie"`},
-		{"cookie-on-tls-relay", "tls", "imap4", cookie, `(source_ip, none), got "cookie"`},
+		{"cookie-on-tcp", "tcp", "pop3", cookie, `(source_ip, dest_ip, src_dest_ip, rpc_association, none), got "cookie"`},
+		{"inserted-on-tcp", "tcp", "pop3", inserted, `(source_ip, dest_ip, src_dest_ip, rpc_association, none), got "insert_cookie"`},
+		{"cookie-on-tls-relay", "tls", "imap4", cookie, `(source_ip, ssl_id, none), got "cookie"`},
 		{"cookie-on-bridge", "ssl_bridge", "owa", cookie, `VIP "v" of type ssl_bridge can have (source_ip, ssl_id, none), got "cookie"`},
 		{"inserted-on-bridge", "ssl_bridge", "owa", inserted, `VIP "v" of type ssl_bridge can have (source_ip, ssl_id, none), got "insert_cookie"`},
 		{"secure-on-http", "http", "owa", inserted + "secure = true\n", `want false, because clients of the plain http VIP "v" would drop the cookie`},

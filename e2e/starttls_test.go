@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
@@ -539,5 +540,54 @@ func TestStartTLSIsReloaded(t *testing.T) {
 		login(before, "a OK")
 		login(between, "a NO")
 		login(open(), "a OK")
+	})
+}
+
+// A server that will not speak TLS, in whatever way, is passed over: the client
+// hears nothing of it.
+func TestServersWithoutTLSArePassedOver(t *testing.T) {
+	engines(t, func(t *testing.T, m mode) {
+		array, err := lab.NewArray(lab.Options{Servers: 1, Mail: true, TLS: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(array.Close)
+		bad := newStub(t)
+		go func() {
+			for _, answer := range []string{"-ERR no\r\n", "+OK\r\n+OK injected\r\n", "+OK\r\nGET / HTTP/1.1\r\n", ""} {
+				conn, err := bad.Accept()
+				if err != nil {
+					return
+				}
+				in := bufio.NewReader(conn)
+				_, _ = io.WriteString(conn, "+OK bad\r\n")
+				_, _ = in.ReadString('\n')
+				_, _ = io.WriteString(conn, answer)
+				_ = conn.Close()
+			}
+		}()
+		r := newRelay(t, relaySetup{
+			mode: m, profile: "pop3", servers: []string{bad.Addr().String(), array.Servers()[0].MailAddr("pop3", false)},
+			pool: strings.Replace(reencrypted(t, t.TempDir(), array), `"on"`, `"starttls"`, 1), extra: "[profile.pop3.probe]\nkind = \"none\"\n",
+		})
+		for range 8 {
+			c := r.wire(t, "127.0.0.2")
+			if got := c.reads(); !strings.HasPrefix(got, "+OK The Microsoft Exchange") {
+				t.Fatalf("greeted by %q", got)
+			}
+			if got := c.command("QUIT"); !strings.HasPrefix(got, "+OK") {
+				t.Error(got)
+			}
+			c.ends()
+			_ = c.Close()
+		}
+		for _, rec := range r.logged(8) {
+			if rec.Server != "cas2" || rec.Out == 0 {
+				t.Errorf("record %+v; want one of a session with cas2", rec)
+			}
+		}
+		if n := r.node.Status().Pools[0].Servers[0].Services[0].Failures; n != 4 {
+			t.Errorf("%d failures of the bad server; want 4", n)
+		}
 	})
 }

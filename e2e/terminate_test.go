@@ -292,7 +292,7 @@ func TestProxyHeaderOfRequests(t *testing.T) {
 func TestTLSVIPTakesAnyProtocol(t *testing.T) {
 	engines(t, func(t *testing.T, m mode) {
 		r := newTerminated(t, m, ends{client: true, header: "off"}, "")
-		cfg := &tls.Config{RootCAs: r.roots, ServerName: "localhost", NextProtos: []string{"imap"}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+		cfg := &tls.Config{RootCAs: r.id.roots, ServerName: "localhost", NextProtos: []string{"imap"}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 		for _, resumed := range []bool{false, true} {
 			conn, err := tls.Dial("tcp", r.plain, cfg)
 			if err != nil {

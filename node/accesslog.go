@@ -256,6 +256,9 @@ func writeRecord(out *zerolog.Logger, r *route.Record, text []byte) {
 	if r.Cookieless {
 		e = e.Bool("cookieless", true)
 	}
+	if r.Shield != "" {
+		e = e.Str("shield", r.Shield)
+	}
 	if r.Split {
 		e = e.Bool("split", true)
 	}

@@ -230,9 +230,6 @@ func (n *Node) advise(now time.Time, again bool) {
 	if n.background.Err() != nil {
 		return // who was asked was cut short
 	}
-	n.adviser.mu.Lock()
-	n.adviser.last = *p
-	n.adviser.mu.Unlock()
 	for i := range p.Advice {
 		a := &p.Advice[i]
 		if !again && slices.ContainsFunc(before.Advice, func(b Advice) bool { return AdviceText(a) == AdviceText(&b) }) {
@@ -247,6 +244,9 @@ func (n *Node) advise(now time.Time, again bool) {
 	if len(before.Advice) > 0 && len(p.Advice) == 0 {
 		n.event("protection", "Extended Protection: nothing stands in the way of bound logins any more")
 	}
+	n.adviser.mu.Lock()
+	n.adviser.last = *p
+	n.adviser.mu.Unlock()
 }
 
 // AdviceText is an advice as logs and commands tell it.

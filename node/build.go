@@ -134,6 +134,7 @@ func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
 		Counters:       b.vipCounters(conf.Name),
 		Decisions:      b.decisions,
 
+		Shield:          shieldOf(conf),
 		SubjectHeader:   conf.TLS.ClientHeader,
 		Private:         b.private(),
 		StrictTransport: strictTransport(&conf.TLS),

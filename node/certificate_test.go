@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,7 +14,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
+
+	"casbah/internal/pki/pkitest"
+	"casbah/profiles"
+	"casbah/tlsterm"
 )
 
 // writePair writes a certificate that is valid from and to those times, and its
@@ -80,4 +88,45 @@ func TestCertificatesOutOfTheirTime(t *testing.T) {
 			_ = conn.Close()
 		})
 	}
+}
+
+// The files are read twice a minute, by nobody's order.
+func TestCertificatesAreReadByThemselves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ca := pkitest.NewAuthority(t, "Test CA")
+		file := pkitest.Write(t, "mail.pem")
+		put := func() string {
+			t.Helper()
+			key := pkitest.ECDSA(t)
+			leaf := ca.Issue(t, key, 90*24*time.Hour, "mail.example.org").Leaf
+			pkitest.Replace(t, file, pkitest.CertBlock(leaf), pkitest.KeyBlock(t, key))
+			return tlsterm.Fingerprint(leaf)
+		}
+		first := put()
+		certs, err := tlsterm.LoadCerts([]tlsterm.Files{{Cert: file}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := &Node{log: zerolog.Nop(), background: ctx}
+		n.snap.Store(&snapshot{vips: []*builtVIP{{conf: &profiles.VIP{Name: "mail"}, certs: certs}}})
+		go n.keepCertificates()
+		second := put()
+		for _, tt := range []struct {
+			wait time.Duration
+			want string
+		}{{29 * time.Second, first}, {time.Second, second}, {time.Hour, second}} {
+			time.Sleep(tt.wait)
+			synctest.Wait()
+			if got := certs.Pairs(time.Now())[0].Fingerprint; got != tt.want {
+				t.Errorf("after %v more the certificate is %s; want %s", tt.wait, got, tt.want)
+			}
+		}
+		if events := n.events.newest(); len(events) != 1 || !strings.Contains(events[0].Text, "vip mail: "+file+": new certificate for mail.example.org") {
+			t.Errorf("events %v; want one of the new certificate", events)
+		}
+		cancel()
+		synctest.Wait()
+	})
 }

@@ -53,7 +53,8 @@ type VIPStatus struct {
 	Persistence      []PersistenceStatus // of each profile
 	Cookieless       uint64              // client connections that do not bring the cookie they were given
 
-	RPC *RPCStatus // nil: the VIP has no RPC over HTTP
+	RPC    *RPCStatus    // nil: the VIP has no RPC over HTTP
+	Shield *ShieldStatus // nil: nobody looks for attacks
 
 	ClashesSet, ClashesBrought uint64 // see route.Clashes
 	Up                         bool   // a profile has a service that takes traffic
@@ -173,6 +174,7 @@ func (n *Node) vipStatus(snap *snapshot, v *builtVIP) VIPStatus {
 		Status: make(map[string]uint64), Refused: make(map[string]uint64), Ends: make(map[string]uint64),
 		Traffic: trafficStatus(c), Handshakes: handshakeStatus(&c.Handshakes),
 	}
+	s.Shield = shieldStatus(v.route)
 	if servesRPC(v.route) {
 		s.RPC = rpcStatus(&c.RPC)
 	}

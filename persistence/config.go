@@ -47,7 +47,7 @@ type Step struct {
 
 // Insert says what the inserted cookie looks like.
 type Insert struct {
-	Name      string        // empty: CookieName of the scope
+	Name      string
 	Version   int           // 0: Expires, 1: Max-Age
 	Timeout   time.Duration // of inactivity; 0: a session cookie, which is never outdated
 	Domain    string        // empty: no attribute

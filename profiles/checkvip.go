@@ -37,6 +37,7 @@ func (k *checker) vip(p place, v *VIP) {
 	k.choose(p.key("table_full"), tableFull, v.TableFull)
 	k.hosts(p.key("hosts"), v.Hosts)
 	k.rootRedirect(p.key("root_redirect"), v.RootRedirect)
+	k.shield(p, v)
 	k.served(p.key("profiles"), v, pool)
 	k.vipTLS(p, v)
 	k.transparent(p.key("transparent"), v, pool)

@@ -53,7 +53,7 @@ func fresh(t reflect.Type) reflect.Value {
 			TLS: PoolTLS{Verify: true, Policy: intermediate},
 		}
 	case *VIP:
-		*into = VIP{TableFull: "evict_oldest", Mapper: mapperPass, TLS: VIPTLS{Policy: intermediate, ClientAuth: "off"}}
+		*into = VIP{TableFull: "evict_oldest", Shield: shieldReport, Mapper: mapperPass, TLS: VIPTLS{Policy: intermediate, ClientAuth: "off"}}
 	case *Profile:
 		*into = Profile{
 			ExtendedProtection: "none", HeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute,

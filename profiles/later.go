@@ -30,6 +30,7 @@ var (
 	proxyProtocols = choice{now: []string{"off", "v1", "v2"}}
 	mapperModes    = choice{now: []string{mapperPass, mapperRewrite}}
 	tableFull      = choice{now: []string{"evict_oldest", "refuse"}}
+	shields        = choice{now: []string{shieldOff, shieldReport, shieldEnforce}}
 	tlsVersions    = choice{now: []string{"1.0", "1.1", "1.2", "1.3"}}
 	tlsPolicies    = choice{now: []string{modern, intermediate, legacy}}
 	clientAuths    = choice{now: []string{"off", "request", "require"}}

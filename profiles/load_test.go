@@ -69,7 +69,7 @@ func TestLoadDesignExample(t *testing.T) {
 	want.VIPs = []VIP{{
 		Name: "mail", Type: "https", Listen: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.10:443")}, Pool: "cas",
 		Profiles:     []string{"owa", "ecp", "eas", "ews", "outlook_anywhere", "oab", "autodiscover", "powershell", "mapi"},
-		RootRedirect: "/owa/", TableFull: "evict_oldest", Mapper: "pass",
+		RootRedirect: "/owa/", TableFull: "evict_oldest", Mapper: "pass", Shield: "report",
 		TLS:          VIPTLS{Policy: "intermediate", MinVersion: "1.2", MaxVersion: "1.3", ClientAuth: "off"},
 		Certificates: []Certificate{{Cert: filepath.Join(dir, "mail.pem"), Key: filepath.Join(dir, "mail.key")}},
 	}}

@@ -96,6 +96,12 @@ type VIP struct {
 	TrustedProxies []netip.Prefix `toml:"trusted_proxies"`
 	// Hosts are the names served, in lower case; empty serves any.
 	Hosts []string `toml:"hosts"`
+	// Shield says what becomes of requests that look like attacks on Exchange: off
+	// does not look, report counts and records them, enforce refuses them.
+	Shield string `toml:"shield"`
+	// AdminNetworks are where administrators are: requests for PowerShell and the
+	// administration in ECP from elsewhere meet a rule of the shield. Empty: anywhere.
+	AdminNetworks []netip.Prefix `toml:"admin_networks"`
 	// RootRedirect is where a request for "/" alone is sent; empty: nowhere.
 	// Not set, it is /owa/ where that path is served.
 	RootRedirect string `toml:"root_redirect"`

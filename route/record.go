@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"casbah/internal/shield"
 	"casbah/persistence"
 )
 
@@ -58,6 +59,7 @@ type Record struct {
 	ClashSet   bool   // the server made it; else the client brought what casbah did not make
 	Cookieless bool   // casbah gave its cookie again, as the client connection does not bring the one of before
 	Attempts   int    // connections tried
+	Shield     string // the rule by which it looks like an attack; empty: none
 	Split      bool   // a channel of RPC over HTTP whose other one is on another server
 }
 
@@ -79,6 +81,7 @@ type Counters struct {
 	traffics   traffics      // requests, by profile
 	Handshakes Handshakes
 	RPC        RPC
+	Shield     [shield.Rules]atomic.Uint64 // requests that met a rule, by it
 }
 
 // Cause is why casbah refused a connection or answered a request by itself.
@@ -105,6 +108,7 @@ const (
 	CauseTimeout                  // 504
 	CauseStopping                 // casbah stops
 	CauseProtocol                 // a command that breaks the rules of its protocol
+	CauseShield                   // it looks like an attack on Exchange
 	causes
 )
 
@@ -115,7 +119,7 @@ const Causes = int(causes)
 func (c Cause) String() string {
 	return [...]string{
 		"connection_limit", "vip_limit", "source_limit", "descriptors", "proxy_header", "tls", "head", "body", "path",
-		"host", "profile", "method", "plain", "slow", "no_server", "server_garbage", "server_timeout", "stopping", "protocol",
+		"host", "profile", "method", "plain", "slow", "no_server", "server_garbage", "server_timeout", "stopping", "protocol", "shield",
 	}[c]
 }
 

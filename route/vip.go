@@ -24,6 +24,8 @@ type VIP struct {
 	Private         []string // headers of that kind, of any VIP, in lower case: what a client sends is dropped
 	StrictTransport string   // a line of every answer, with its end; empty: none
 
+	Shield *Shield // nil: nobody looks for attacks
+
 	HeadBytes     int           // longest head, in octets
 	HeaderTimeout time.Duration // from the first octet of a request head to its last
 	IdleTimeout   time.Duration // between requests of one connection

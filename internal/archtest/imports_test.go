@@ -21,7 +21,7 @@ var allowed = map[string][]string{
 	"profiles":           {".", "internal/rule", "internal/pki"},
 	"persistence":        {"balance", "protocols/ntlm", "internal/rule"},
 	"balance":            {},
-	"route":              {"persistence", "balance"},
+	"route":              {"persistence", "balance", "internal/shield"},
 	"engine":             {"balance"},
 	"engine/bounds":      {},
 	"engine/enginetest":  {"engine", "balance", "internal/transparent"}, // for the tests of drivers
@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 	"e2e":                {}, // tests alone
 	"internal/httphead":  {},
 	"internal/rule":      {},
+	"internal/shield":    {},
 	"internal/hello":     {},
 	"internal/proxyhead": {},
 	"internal/tlsbio":    {"internal/tlsid"},

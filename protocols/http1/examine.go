@@ -42,5 +42,10 @@ func Examine(vip *route.VIP, head []byte, p Peers) Admission {
 	if x.parsed {
 		x.source(p.Remote, p.Local, p.Secure)
 	}
+	if status == 0 && vip.Shield != nil && vip.Shield.Refuse {
+		if rule := vip.Suspect(&x.req, x.rq.Source); rule != 0 {
+			status, cause = route.RuleStatus(rule), route.CauseShield
+		}
+	}
 	return Admission{Profile: x.profile, Request: x.rq, Status: status, Cause: cause, Pins: x.credential}
 }

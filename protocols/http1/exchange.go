@@ -59,6 +59,8 @@ type exchange struct {
 	in, out int64 // octets from and to the client
 	status  int   // of the final response; 0: its head was not sent yet
 
+	rule route.Rule // that the request meets; the zero value: none
+
 	trusted     bool // the peer is a proxy whose forwarding headers count
 	decided     bool // d holds a decision for this request
 	parsed      bool // the head is well-formed, so that an answer may keep the connection

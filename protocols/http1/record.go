@@ -48,6 +48,9 @@ func (c *Conn) record(end route.End) {
 	if !r.Source.IsValid() {
 		r.Source = c.remote.Addr().Unmap()
 	}
+	if x.rule != 0 {
+		r.Shield = x.rule.String()
+	}
 	if x.profile != nil {
 		r.Profile = x.profile.Name
 	}

@@ -75,7 +75,9 @@ func (c *Conn) route() {
 		if c.session != [16]byte{} {
 			x.rq.SessionID, x.rq.SessionSealed = c.session[:], true
 		}
-		c.dispatch()
+		if !c.shielded() {
+			c.dispatch()
+		}
 	case 302:
 		c.redirect()
 	default:

@@ -196,7 +196,7 @@ func (c *Conn) follow(l engine.Leg, b []byte, e *Effect, d engine.Driver) (used 
 		c.hold(p.server, byTurn, false, d)
 	}
 	if !t.edits {
-		c.run(l, b, used, *own != 0, d)
+		c.forward(l, b, used, *own != 0, d)
 	}
 	if s.due = *own; s.due != 0 {
 		used += s.skip()
@@ -214,13 +214,13 @@ func (c *Conn) tell(l engine.Leg, e *Effect, d engine.Driver) {
 	}
 }
 
-// run passes on what is offered by l and has not passed yet, of which the
+// forward passes on what is offered by l and has not passed yet, of which the
 // dialogue has used so much: all of it, for whoever says it may wait for an answer
-// before the line ends. With wait, what is not used is moved.
-func (c *Conn) run(l engine.Leg, b []byte, used int, wait bool, d engine.Driver) {
+// before the line ends, but for what a Move is to take.
+func (c *Conn) forward(l engine.Leg, b []byte, used int, moves bool, d engine.Driver) {
 	s := c.pair.talk.side(l)
 	until := len(b)
-	if wait {
+	if moves {
 		until = max(used, s.ahead)
 	}
 	if s.ahead < until {
@@ -270,10 +270,7 @@ func (s *side) skip() int {
 	n := s.ahead
 	if s.due > 0 {
 		n = int(min(int64(n), s.due))
-		if s.due -= int64(n); s.due == 0 {
-			s.ahead -= n
-			return n
-		}
+		s.due -= int64(n)
 	}
 	s.ahead -= n
 	return n

@@ -1,0 +1,142 @@
+package shield
+
+import (
+	"bytes"
+	"slices"
+
+	"casbah/internal/httphead"
+)
+
+// Check returns the first rule that the request meets, None for almost all. A
+// stranger comes from outside the networks of administrators. It does not allocate.
+func Check(head *httphead.Request, stranger bool) Rule {
+	f := facts{stranger: stranger, method: head.Method}
+	f.start(head.Path)
+	if head.Query != nil || bytes.IndexByte(head.Path, '%') >= 0 || f.dir == dirAutodiscover {
+		f.scan(head.Path, head.Query)
+		f.names(head.Query)
+	}
+	for i := range head.Fields {
+		f.field(head.Fields[i].Name, head.Fields[i].Value)
+	}
+	for r := None + 1; r < rules; r++ {
+		if r.meets(&f) {
+			return r
+		}
+	}
+	return None
+}
+
+// facts are what rules ask about.
+type facts struct {
+	stranger bool
+	method   []byte
+	dir      directory       // the first one of the path
+	head     [startSize]byte // of the path, decoded and in lower case
+	headLen  int
+	page     int // where the path goes on behind the directory
+
+	found         uint32 // a bit for each word
+	twice         bool   // the path is encoded twice
+	nameWithAt    bool   // a parameter whose name has an @
+	backendCookie bool
+	emailCookie   bool
+	token         bool
+	cookie        int // octets of the longest
+	cookies       int // octets of all
+}
+
+// startSize is how much of the path is kept, in octets: enough for the longest
+// directory and a page below it.
+const startSize = 48
+
+// word is an index in words.
+type word uint8
+
+// says reports whether path or query hold the word.
+func (f *facts) says(w word) bool { return f.found>>w&1 != 0 }
+
+// allowed reports whether the method is one of all; nil is any.
+func (f *facts) allowed(all []string) bool {
+	return all == nil || slices.ContainsFunc(all, func(m string) bool { return m == string(f.method) })
+}
+
+// below reports whether the path goes on, behind the directory, with one of pages.
+func (f *facts) below(pages []string) bool {
+	rest := f.head[f.page:f.headLen]
+	for _, p := range pages {
+		if len(rest) >= len(p) && string(rest[:len(p)]) == p && (len(rest) == len(p) || rest[len(p)] == '/') {
+			return true
+		}
+	}
+	return false
+}
+
+// start reads where the path begins.
+func (f *facts) start(path []byte) {
+	for len(path) > 0 && f.headLen < startSize {
+		c, n := octet(path)
+		f.head[f.headLen] = lower(c)
+		f.headLen++
+		path = path[n:]
+	}
+	first := f.head[min(1, f.headLen):f.headLen]
+	f.page = f.headLen
+	if i := bytes.IndexByte(first, '/'); i >= 0 {
+		first, f.page = first[:i], i+2
+	}
+	f.dir = directories[string(first)]
+}
+
+// names looks for an @ in the names of parameters.
+func (f *facts) names(query []byte) {
+	name := true
+	for len(query) > 0 {
+		c, n := octet(query)
+		switch {
+		case n == 1 && c == '&':
+			name = true
+		case c == '=':
+			name = false
+		case c == '@' && name:
+			f.nameWithAt = true
+			return
+		}
+		query = query[n:]
+	}
+}
+
+// field reads one field of the head.
+func (f *facts) field(name, value []byte) {
+	switch len(name) {
+	case len("cookie"):
+		if httphead.EqualFold(name, "cookie") {
+			f.cookieField(value)
+		}
+	case len("x-rps-cat"):
+		f.token = f.token || httphead.EqualFold(name, "x-rps-cat")
+	case len("x-commonaccesstoken"):
+		f.token = f.token || httphead.EqualFold(name, "x-commonaccesstoken")
+	}
+}
+
+// cookieField reads a Cookie field. Most are looked into only for two octets.
+func (f *facts) cookieField(value []byte) {
+	f.cookies += len(value)
+	backend, email := bytes.IndexByte(value, '~') >= 0, bytes.IndexByte(value, '@') >= 0 || bytes.IndexByte(value, '%') >= 0
+	if len(value) <= maxCookie && !backend && !email {
+		f.cookie = max(f.cookie, len(value))
+		return // common case
+	}
+	for name, v := range httphead.Cookies(value) {
+		f.cookie = max(f.cookie, len(name)+1+len(v))
+		switch {
+		case backend && (httphead.EqualFold(name, "x-beresource") || httphead.EqualFold(name, "x-anonresource-backend")):
+			f.backendCookie = f.backendCookie || bytes.IndexByte(v, '~') >= 0
+		case email && httphead.EqualFold(name, "email"):
+			var g facts
+			g.scan(v, nil)
+			f.emailCookie = f.emailCookie || g.says(wordAutodiscover)
+		}
+	}
+}
