@@ -136,6 +136,10 @@ deb: build ## the Debian package, in dist
 	./casbah completion bash >dist/casbah.bash
 	DEB_ARCH=$$($(GO) env GOARCH) DEB_VERSION='$(DEB_VERSION)' $(NFPM) package -f deploy/nfpm.yaml -p deb -t dist
 
+.PHONY: test-deb
+test-deb: deb ## install, run, upgrade and purge the package in a clean Debian; needs root and debootstrap
+	sh scripts/debtest.sh dist/casbah_$(DEB_VERSION)_*.deb $(DEB_ROOT)
+
 .PHONY: pgo
 pgo: ## measure casbah under load and keep the profile that the build optimizes by
 	sh bench/peers.sh

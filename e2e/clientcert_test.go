@@ -180,3 +180,34 @@ func TestCertificatesOfAVIP(t *testing.T) {
 		}
 	})
 }
+
+// A client is known by its certificate to the step mailbox, wherever it comes from.
+func TestMailboxOfAClientCertificate(t *testing.T) {
+	engines(t, func(t *testing.T, m mode) {
+		ca := pkitest.NewAuthority(t, "Staff")
+		r := newRig(t, setup{
+			mode: mode{engine: m.engine, vip: "tls"}, profiles: `"owa"`, pool: "algorithm = \"round_robin\"\n",
+			extra: fmt.Sprintf("[vip.tls]\nclient_auth = \"require\"\nclient_ca = %q\n[profile.owa]\nchain = [{ by = \"mailbox\" }]\n",
+				pkitest.Write(t, "ca.pem", pkitest.CertBlock(ca.Cert))),
+		})
+		servers := make(map[string]string)
+		for _, name := range []string{"alice", "bob", "carol"} {
+			cert := ca.Issue(t, pkitest.ECDSA(t), time.Hour, name)
+			for i := range 6 {
+				c := r.client(fmt.Sprintf("127.0.%d.%d", 2+i, 2+len(name)))
+				c.Transport.(*http.Transport).TLSClientConfig.Certificates = []tls.Certificate{*cert}
+				a := c.do("GET", "/owa/", "")
+				if i == 0 {
+					servers[name] = a.server
+				}
+				if a.server == "" || a.server != servers[name] {
+					t.Errorf("%s, visit %d: by %q; want %q, as at first", name, i+1, a.server, servers[name])
+				}
+				c.CloseIdleConnections()
+			}
+		}
+		if servers["alice"] == servers["bob"] && servers["bob"] == servers["carol"] {
+			t.Errorf("all are served by %s; want that they are balanced", servers["bob"])
+		}
+	})
+}

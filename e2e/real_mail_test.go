@@ -132,6 +132,7 @@ func (r *mailRig) visited(t *testing.T, w *mailWay, protocol, proxy string) {
 		v := mailVisit{port: port, ca: ca, user: name + "." + secure + "@visit", mail: message(t)}
 		if protocol == "pop3" {
 			r.deliver(t, v)
+			r.deliver(t, v.small())
 		}
 		visitAll(t, v, protocol, secure)
 	}

@@ -216,7 +216,10 @@ func fetchmail(v *mailVisit) {
 	v.gotFile("fetchmail", "got")
 }
 
+// getmail hangs amid a message of a megabyte now and then, at a Dovecot without
+// casbah too, and gets a small one.
 func getmail(v *mailVisit) {
+	*v = v.small()
 	v.file("getmailrc", fmt.Sprintf(`
 [retriever]
 type = SimplePOP3%sRetriever
@@ -235,6 +238,13 @@ read_all = true
 `, v.word("", "", "SSL"), v.port, v.user, v.word("", "", "ca_certs = "+v.ca), v.dir))
 	run(v.t, "", "getmail", "--getmaildir", v.dir, "--rcfile", "getmailrc")
 	v.gotFile("getmail", "got")
+}
+
+// small returns a visit of another user, who has the begin of the message alone.
+func (v *mailVisit) small() mailVisit {
+	s := *v
+	s.user, s.mail = strings.Replace(v.user, "@", "-small@", 1), v.mail[:1<<10]+"\r\n"
+	return s
 }
 
 // visitAll has every client of a protocol visit that can in this way.

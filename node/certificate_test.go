@@ -109,7 +109,7 @@ func TestCertificatesAreReadByThemselves(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := &Node{log: zerolog.Nop(), background: ctx}
+		n := &Node{log: zerolog.Nop(), background: ctx, adviser: newAdviser()}
 		n.snap.Store(&snapshot{vips: []*builtVIP{{conf: &profiles.VIP{Name: "mail"}, certs: certs}}})
 		go n.keepCertificates()
 		second := put()

@@ -22,6 +22,10 @@ const learnEvery = 30 * time.Second
 // staleQueue is how many servers can wait to be asked again; more are asked in time.
 const staleQueue = 64
 
+// learnApart is how soon after a question the next one follows that clients or
+// probes bring about: a server that names two ports in turn is no reason for more.
+const learnApart = time.Second
+
 // learnTimeout bounds one question.
 const learnTimeout = 2 * time.Second
 
@@ -33,7 +37,8 @@ type mapping struct {
 	lessons []lesson
 	ask     []msrpc.Syntax // of all lessons, in order
 
-	mu    sync.Mutex // held while the mapper is asked
+	mu    sync.Mutex   // held while the mapper is asked
+	asked atomic.Int64 // when it was asked last, in Unix nanoseconds
 	known atomic.Pointer[knowledge]
 }
 
@@ -68,6 +73,7 @@ func (m *mapping) same(o *mapping) bool {
 func (m *mapping) learn(ctx context.Context, now time.Time) (changed bool, news []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.asked.Store(now.UnixNano())
 	ctx, cancel := context.WithTimeout(ctx, learnTimeout)
 	defer cancel()
 	ports, err := health.Ports(ctx, m.mapper, m.ask)
@@ -179,7 +185,9 @@ func (n *Node) keepLearning() {
 		case <-tick.C:
 			n.learnAll(n.background, n.snap.Load())
 		case m := <-n.stale:
-			n.learn(n.background, m)
+			if time.Since(time.Unix(0, m.asked.Load())) >= learnApart {
+				n.learn(n.background, m)
+			}
 		}
 	}
 }

@@ -38,11 +38,12 @@ func (s *session) String() string {
 func open(ctx context.Context, address string, trust *tls.Config, idles bool) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	plain := &net.Dialer{KeepAlive: -1} // a phone says nothing
 	var dialer interface {
 		DialContext(ctx context.Context, network, address string) (net.Conn, error)
-	} = new(net.Dialer)
+	} = plain
 	if trust != nil {
-		dialer = &tls.Dialer{Config: trust}
+		dialer = &tls.Dialer{NetDialer: plain, Config: trust}
 	}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -113,7 +114,7 @@ func (s *session) rests(until time.Time) error {
 		line, _ := s.in.ReadString('\n')
 		err = fmt.Errorf("hears %q", line)
 	}
-	return fmt.Errorf("%v ahead of time: %w", time.Until(until).Round(time.Second), err)
+	return fmt.Errorf("%v ahead of the end: %w", time.Until(until).Round(time.Minute), err)
 }
 
 // works has the server answer once more.

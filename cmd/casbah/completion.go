@@ -17,7 +17,7 @@ import (
 const fileFlags = "-c|-token-file|-cpuprofile"
 
 // helpFlag is a flag in the help of a command.
-var helpFlag = regexp.MustCompile(`(?m)^  (-[A-Za-z-]+)`)
+var helpFlag = regexp.MustCompile(`(?m)^  (-[A-Za-z0-9-]+)`)
 
 // completion prints what teaches a shell the commands and their flags.
 func completion(ctx context.Context, t *terminal, args []string) error {

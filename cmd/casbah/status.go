@@ -106,21 +106,6 @@ func printVIP(out io.Writer, v *admin.VIP) {
 		p := &v.Persistence[i]
 		paragraph(out, "  "+p.Profile, labelWidth, persistenceWords(p))
 	}
-	for i := range v.Certificates {
-		paragraph(out, "  certificate", labelWidth, certificateWords(&v.Certificates[i]))
-	}
-}
-
-// certificateWords says what a certificate is for, how long, and what is wrong.
-func certificateWords(c *admin.Certificate) string {
-	text := fmt.Sprintf("%s, %s, to %s", strings.Join(c.Names, ", "), c.Key, c.NotAfter.Format(time.DateOnly))
-	if c.Level != "good" {
-		text += " (" + strings.ReplaceAll(c.Level, "_", " ") + ")"
-	}
-	if c.Refused != "" {
-		text += "; what stands in " + c.File + " now is refused: " + c.Refused
-	}
-	return text
 }
 
 // persistenceWords says how a profile keeps its clients on their servers.

@@ -68,9 +68,9 @@ var book = [Rules]struct{ name, stops string }{
 func (r Rule) meets(f *facts) bool {
 	switch r {
 	case AutodiscoverShell:
-		return f.says(wordAutodiscover) && f.says(wordPowerShell) && f.dir != dirPowerShell
+		return f.dir == dirAutodiscover && f.says(wordPowerShell)
 	case AutodiscoverSSRF:
-		return f.says(wordAutodiscoverJSON) && (f.nameWithAt || f.says(wordJSONAt) || f.says(wordEmailJSON) || f.emailCookie)
+		return f.dir == dirAutodiscover && f.says(wordAutodiscoverJSON) && (f.nameWithAt || f.says(wordJSONAt) || f.says(wordEmailJSON) || f.emailCookie)
 	case BackendCookie:
 		return f.backendCookie
 	case AccessToken:
@@ -112,9 +112,30 @@ const (
 	dirRPC
 )
 
-var directories = map[string]directory{
-	"owa": dirOWA, "ecp": dirECP, "ews": dirEWS, "oab": dirOAB, "autodiscover": dirAutodiscover, "mapi": dirMAPI,
-	"powershell": dirPowerShell, "microsoft-server-activesync": dirActiveSync, "rpc": dirRPC, "rpcwithcert": dirRPC,
+// directoryOf returns the directory of that name, which is in lower case.
+func directoryOf(name []byte) directory {
+	switch string(name) {
+	case "owa":
+		return dirOWA
+	case "ecp":
+		return dirECP
+	case "ews":
+		return dirEWS
+	case "oab":
+		return dirOAB
+	case "autodiscover":
+		return dirAutodiscover
+	case "mapi":
+		return dirMAPI
+	case "powershell":
+		return dirPowerShell
+	case "microsoft-server-activesync":
+		return dirActiveSync
+	case "rpc", "rpcwithcert":
+		return dirRPC
+	default:
+		return dirOther
+	}
 }
 
 // methods are what clients of a directory use. Another directory may be used in
@@ -135,30 +156,41 @@ var methods = [...][]string{
 // The words that rules look for in path and query: in lower case, and there
 // whatever the encoding.
 const (
-	wordAutodiscover word = iota
+	wordRpsCAT word = iota
+	wordUp
+	wordUpBack
+	wordAutodiscover
 	wordPowerShell
 	wordAutodiscoverJSON
 	wordJSONAt
 	wordEmailJSON
-	wordRpsCAT
 	wordDDI
 	wordVirtualDirectory
-	wordUp
-	wordUpBack
 	wordCount
 )
 
-var words = [wordCount]string{
-	wordAutodiscover:     "autodiscover",
-	wordPowerShell:       "powershell",
-	wordAutodiscoverJSON: "autodiscover.json",
-	wordJSONAt:           "autodiscover.json@",
-	wordEmailJSON:        "email=autodiscover",
-	wordRpsCAT:           "x-rps-cat",
-	wordDDI:              "/ddiservice.svc",
-	wordVirtualDirectory: "virtualdirectory",
-	wordUp:               "../",
-	wordUpBack:           `..\`,
+var words = [wordCount][]byte{
+	wordRpsCAT:           []byte("x-rps-cat"),
+	wordUp:               []byte("../"),
+	wordUpBack:           []byte(`..\`),
+	wordAutodiscover:     []byte("autodiscover"),
+	wordPowerShell:       []byte("powershell"),
+	wordAutodiscoverJSON: []byte("autodiscover.json"),
+	wordJSONAt:           []byte("autodiscover.json@"),
+	wordEmailJSON:        []byte("email=autodiscover"),
+	wordDDI:              []byte("/ddiservice.svc"),
+	wordVirtualDirectory: []byte("virtualdirectory"),
+}
+
+// wordsFor returns where the words end that matter in a directory. What names
+// Autodiscover elsewhere is no request to it.
+func wordsFor(d directory) word {
+	switch d {
+	case dirAutodiscover, dirECP:
+		return wordCount
+	default:
+		return wordAutodiscover
+	}
 }
 
 // String returns the name of the rule.

@@ -13,43 +13,41 @@ const (
 // long they are.
 func (f *facts) scan(path, query []byte) {
 	var room [window]byte
-	n := 0
-	for part := range 2 {
-		text := path
-		if part == 1 {
-			if query == nil {
-				break
-			}
-			text = query
-			n = f.put(&room, n, '?')
-		}
-		for len(text) > 0 {
-			c, size := octet(text)
-			if c == '%' && size > 1 && part == 0 {
-				f.twice = f.twice || escaped(text[size:])
-			}
-			n = f.put(&room, n, c)
-			text = text[size:]
-		}
+	n := f.fill(&room, 0, path)
+	if query != nil {
+		n = f.fill(&room, n, question)
+		n = f.fill(&room, n, query)
 	}
 	f.search(room[:n])
+	f.twice = bytes.IndexByte(path, '%') >= 0 && twice(path)
 }
 
-// put adds an octet to the window and looks through it when it is full.
-func (f *facts) put(room *[window]byte, n int, c byte) int {
-	if n == window {
-		f.search(room[:])
-		n = copy(room[:], room[window-overlap:])
+var question = []byte("?")
+
+// fill puts text, decoded, behind the n octets of the window, which is looked
+// through whenever it is full. It returns how many there are then.
+func (f *facts) fill(room *[window]byte, n int, text []byte) int {
+	for len(text) > 0 {
+		if n == window {
+			f.search(room[:])
+			n = copy(room[:], room[window-overlap:])
+		}
+		c, size := text[0], 1
+		if c == '%' {
+			c, size = octet(text)
+		}
+		room[n] = lower(c)
+		n++
+		text = text[size:]
 	}
-	room[n] = lower(c)
-	return n + 1
+	return n
 }
 
 // search looks for the words in text, as it stands and decoded once more.
 func (f *facts) search(text []byte) {
 	f.find(text)
 	if bytes.IndexByte(text, '%') < 0 {
-		return
+		return // common case
 	}
 	var room [window]byte
 	n := 0
@@ -63,24 +61,21 @@ func (f *facts) search(text []byte) {
 }
 
 func (f *facts) find(text []byte) {
-	for w := range wordCount {
-		if !f.says(w) && contains(text, words[w]) {
+	for w := range wordsFor(f.dir) {
+		if !f.says(w) && bytes.Contains(text, words[w]) {
 			f.found |= 1 << w
 		}
 	}
 }
 
-// contains is bytes.Contains without a conversion.
-func contains(text []byte, word string) bool {
-	for len(text) >= len(word) {
-		i := bytes.IndexByte(text[:len(text)-len(word)+1], word[0])
-		if i < 0 {
-			return false
-		}
-		if string(text[i:i+len(word)]) == word {
+// twice reports whether a percent sign of the path is encoded and begins an
+// encoding.
+func twice(path []byte) bool {
+	for len(path) > 0 {
+		c, size := octet(path)
+		if path = path[size:]; c == '%' && size > 1 && len(path) >= 2 && digit(path[0]) >= 0 && digit(path[1]) >= 0 {
 			return true
 		}
-		text = text[i+1:]
 	}
 	return false
 }
@@ -96,10 +91,6 @@ func octet(b []byte) (c byte, n int) {
 	}
 	return byte(high<<4 | low), 3
 }
-
-// escaped reports whether b goes on with two hexadecimal digits, so that a percent
-// sign before it would be an encoding.
-func escaped(b []byte) bool { return len(b) >= 2 && digit(b[0]) >= 0 && digit(b[1]) >= 0 }
 
 // digit returns the value of a hexadecimal digit, or -1.
 func digit(c byte) int {

@@ -14,10 +14,15 @@ func Check(head *httphead.Request, stranger bool) Rule {
 	f.start(head.Path)
 	if head.Query != nil || bytes.IndexByte(head.Path, '%') >= 0 || f.dir == dirAutodiscover {
 		f.scan(head.Path, head.Query)
+	}
+	if f.dir == dirAutodiscover {
 		f.names(head.Query)
 	}
 	for i := range head.Fields {
 		f.field(head.Fields[i].Name, head.Fields[i].Value)
+	}
+	if f.clean() {
+		return None // common case
 	}
 	for r := None + 1; r < rules; r++ {
 		if r.meets(&f) {
@@ -26,6 +31,16 @@ func Check(head *httphead.Request, stranger bool) Rule {
 	}
 	return None
 }
+
+// clean reports whether no rule can be met.
+func (f *facts) clean() bool {
+	usual := string(f.method) == "GET" || string(f.method) == "POST" && f.dir != dirOAB
+	return usual && f.found&^harmless == 0 && !f.stranger && !f.twice && !f.nameWithAt && !f.backendCookie && !f.emailCookie &&
+		!f.token && f.cookie <= maxCookie && f.cookies <= maxCookies
+}
+
+// harmless are the words that mean nothing alone.
+const harmless = 1<<wordAutodiscover | 1<<wordAutodiscoverJSON | 1<<wordDDI | 1<<wordVirtualDirectory
 
 // facts are what rules ask about.
 type facts struct {
@@ -36,9 +51,9 @@ type facts struct {
 	headLen  int
 	page     int // where the path goes on behind the directory
 
-	found         uint32 // a bit for each word
-	twice         bool   // the path is encoded twice
-	nameWithAt    bool   // a parameter whose name has an @
+	found         uint // a bit for each word
+	twice         bool // the path is encoded twice
+	nameWithAt    bool // a parameter whose name has an @
 	backendCookie bool
 	emailCookie   bool
 	token         bool
@@ -85,7 +100,7 @@ func (f *facts) start(path []byte) {
 	if i := bytes.IndexByte(first, '/'); i >= 0 {
 		first, f.page = first[:i], i+2
 	}
-	f.dir = directories[string(first)]
+	f.dir = directoryOf(first)
 }
 
 // names looks for an @ in the names of parameters.
@@ -134,7 +149,7 @@ func (f *facts) cookieField(value []byte) {
 		case backend && (httphead.EqualFold(name, "x-beresource") || httphead.EqualFold(name, "x-anonresource-backend")):
 			f.backendCookie = f.backendCookie || bytes.IndexByte(v, '~') >= 0
 		case email && httphead.EqualFold(name, "email"):
-			var g facts
+			g := facts{dir: dirAutodiscover}
 			g.scan(v, nil)
 			f.emailCookie = f.emailCookie || g.says(wordAutodiscover)
 		}

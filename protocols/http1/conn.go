@@ -40,7 +40,7 @@ type Conn struct {
 	scanned int   // octets of an incomplete head that were looked at
 
 	session    [16]byte // of TLS; zero: none
-	subject    string   // of the client's certificate; empty: it has shown none
+	shown      *shown   // of the client; nil: it has shown no certificate
 	issued     string   // casbah's own cookie that the client was given last; empty: none
 	cookieless bool     // and did not bring
 	secure     bool     // the client speaks TLS
@@ -56,7 +56,7 @@ type Conn struct {
 // New returns the core of a client connection of the VIP that cur points to. It
 // takes the snapshot in force anew for each request.
 func New(cur *route.Current, c engine.Conn) engine.Core {
-	return &Conn{cur: cur, remote: c.Remote, local: c.Local, secure: c.Secure, session: c.Session, subject: subjectOf(c.Shown)}
+	return &Conn{cur: cur, remote: c.Remote, local: c.Local, secure: c.Secure, session: c.Session, shown: shownBy(c.Shown)}
 }
 
 // Bytes implements engine.Core.

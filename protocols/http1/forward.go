@@ -137,9 +137,9 @@ func (c *Conn) announce(out []byte) []byte {
 	if c.secure && x.up.endpoint.TLS == nil && (!x.trusted || !x.fronted) {
 		out = append(out, "\r\nFront-End-Https: On"...)
 	}
-	if name := x.vip.SubjectHeader; name != "" && c.subject != "" {
+	if name := x.vip.SubjectHeader; name != "" && c.shown != nil {
 		out = append(append(append(out, crlf...), name...), ": "...)
-		out = appendSubject(out, c.subject)
+		out = appendSubject(out, c.shown.subject)
 	}
 	return append(out, crlf...)
 }

@@ -75,6 +75,9 @@ func (c *Conn) route() {
 		if c.session != [16]byte{} {
 			x.rq.SessionID, x.rq.SessionSealed = c.session[:], true
 		}
+		if c.shown != nil {
+			x.rq.Subject = c.shown.account
+		}
 		if !c.shielded() {
 			c.dispatch()
 		}

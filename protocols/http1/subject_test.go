@@ -1,8 +1,10 @@
 package http1
 
 import (
+	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"strings"
 	"testing"
 
@@ -66,7 +68,7 @@ func FuzzSubject(f *testing.F) {
 	f.Add("Jürgen \x00\x7f\xff\\0D")
 	f.Fuzz(func(t *testing.T, name string) {
 		c := &x509.Certificate{Subject: pkix.Name{CommonName: name}}
-		head := append([]byte("GET / HTTP/1.1\r\nHost: a\r\nX-Client-Subject: "), appendSubject(nil, subjectOf(c))...)
+		head := append([]byte("GET / HTTP/1.1\r\nHost: a\r\nX-Client-Subject: "), appendSubject(nil, shownBy(c).subject)...)
 		head = append(head, "\r\n\r\n"...)
 		n, err := httphead.End(head, 0)
 		if err != nil || n != len(head) {
@@ -105,4 +107,68 @@ func TestStrictTransport(t *testing.T) {
 	const theirs = "HTTP/1.1 200 OK\r\nStrict-Transport-Security: max-age=1\r\nConnection: keep-alive\r\nKeep-Alive: 5\r\nContent-Length: 0\r\n\r\n"
 	got, _ := answered(t, s, get, theirs)
 	want(t, "client got", got, strings.Replace(theirs, "Keep-Alive: 5\r\n", "", 1))
+}
+
+// otherName is an alternative of a subject, as Windows writes it.
+func otherName(tb testing.TB, oid asn1.ObjectIdentifier, name string) []byte {
+	tb.Helper()
+	der, err := asn1.MarshalWithParams(struct {
+		Type  asn1.ObjectIdentifier
+		Value string `asn1:"tag:0,explicit,utf8"`
+	}{oid, name}, "tag:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return der
+}
+
+// alternatives are the extension of a certificate with these names.
+func alternatives(tb testing.TB, names ...[]byte) pkix.Extension {
+	tb.Helper()
+	all := make([]asn1.RawValue, len(names))
+	for i, n := range names {
+		all[i] = asn1.RawValue{FullBytes: n}
+	}
+	der, err := asn1.Marshal(all)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return pkix.Extension{Id: oidAlternatives, Value: der}
+}
+
+// A certificate is of the account that Windows would take it for, or else of its
+// mail address, or of its whole name.
+func TestAccountOfACertificate(t *testing.T) {
+	mail := []byte{0x81, 3, 'a', '@', 'b'}
+	upn := otherName(t, oidPrincipal, "alice@example.org")
+	other := otherName(t, asn1.ObjectIdentifier{1, 2, 3}, "bob@example.org")
+	for _, tt := range []struct {
+		name string
+		cert x509.Certificate
+		want string
+	}{
+		{"principal", x509.Certificate{Extensions: []pkix.Extension{alternatives(t, mail, other, upn)}, EmailAddresses: []string{"a@b"}}, "alice@example.org"},
+		{"mail", x509.Certificate{Extensions: []pkix.Extension{alternatives(t, mail, other)}, EmailAddresses: []string{"a@b"}}, "a@b"},
+		{"name", x509.Certificate{Extensions: []pkix.Extension{alternatives(t, other)}}, "CN=alice"},
+		{"broken", x509.Certificate{Extensions: []pkix.Extension{{Id: oidAlternatives, Value: upn[:9]}}}, "CN=alice"},
+	} {
+		tt.cert.Subject.CommonName = "alice"
+		if got := string(shownBy(&tt.cert).account); got != tt.want {
+			t.Errorf("%s: account %q; want %q", tt.name, got, tt.want)
+		}
+	}
+	if shownBy(nil) != nil {
+		t.Error("something is shown by no certificate")
+	}
+}
+
+// What is found is there, whatever the alternatives look like.
+func FuzzPrincipal(f *testing.F) {
+	f.Add(alternatives(f, otherName(f, oidPrincipal, "alice@example.org")).Value)
+	f.Add([]byte{0x30, 0x02, 0xa0, 0x00})
+	f.Fuzz(func(t *testing.T, der []byte) {
+		if name := principalIn(der); !bytes.Contains(der, name) {
+			t.Fatalf("principal %q of %x", name, der)
+		}
+	})
 }

@@ -90,7 +90,7 @@ func (c *Conn) choose(now int64, d engine.Driver) {
 	p.vip.Note(now, c.client, &p.rq, &p.d)
 	if p.d.Outcome != route.Chosen {
 		p.vip.Refuse(route.CauseNoServer)
-		c.finish(now, route.EndNoServer, engine.Reset, d)
+		c.apologize(now, d)
 		return
 	}
 	p.d.Commit(now)

@@ -37,5 +37,17 @@ func (c *Conn) goodbye(now int64, end route.End, d engine.Driver) bool {
 	return true
 }
 
+// apologize ends a connection for which there is no server, in the words of its
+// protocol where that has some.
+func (c *Conn) apologize(now int64, d engine.Driver) {
+	how := engine.Reset
+	if s := c.pair.vip.Speaks; s != nil && s.Nobody != "" {
+		c.pair.passed(engine.Client+1, int64(len(s.Nobody))) // as from a server
+		d.Send(engine.Client, []byte(s.Nobody))
+		how = engine.Flush
+	}
+	c.finish(now, route.EndNoServer, how, d)
+}
+
 // under reports whether octets of s are moving, or about to.
 func (s *side) under() bool { return s.moves != 0 || s.due != 0 }

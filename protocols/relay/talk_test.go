@@ -2,11 +2,13 @@ package relay
 
 import (
 	"crypto/tls"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 	"unsafe"
 
+	"casbah/balance"
 	"casbah/engine"
 	"casbah/route"
 )
@@ -164,6 +166,35 @@ func TestServerThatRefusesTLS(t *testing.T) {
 				t.Errorf("record %+v; want two attempts", r)
 			}
 		})
+	}
+}
+
+// A client is told that there is no server, be it that none is up or that none
+// can be reached.
+func TestNobodyServesMail(t *testing.T) {
+	for _, tt := range protocols {
+		for _, reached := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/reached=%v", tt.name, reached), func(t *testing.T) {
+				s := newMail(t, tt.protocol(), offers)
+				for _, svc := range s.services {
+					if !reached {
+						svc.SetState(time.Unix(0, epoch), balance.Down)
+					}
+				}
+				f := newFake(t, &s.cur, s.conn)
+				f.refuse = func(*balance.Endpoint) bool { return true }
+				client := f.legs[0]
+				f.open()
+				r := s.ended(f, route.EndNoServer)
+				want, _, _ := strings.Cut(tt.farewell, "casbah")
+				if got := string(client.got); !strings.HasPrefix(got, strings.TrimSpace(want)) || !strings.HasSuffix(got, "no server is up\r\n") || client.gotRst {
+					t.Errorf("the client got %q, reset %v", got, client.gotRst)
+				}
+				if r.Out != int64(len(client.got)) || s.vip.Counters.Refused[route.CauseNoServer].Load() != 1 {
+					t.Errorf("record %+v", r)
+				}
+			})
+		}
 	}
 }
 
