@@ -34,7 +34,7 @@ test-real: ## tests against real peers, which it installs of Debian's packages w
 	CASBAH_REAL=1 $(GO) test -count=1 -run '^TestReal' ./e2e
 
 .PHONY: test-tls
-test-tls: ## testssl.sh against each TLS policy: no finding above its intent (some minutes)
+test-tls: ## testssl.sh against each TLS policy: no finding above its intent (a quarter of an hour)
 	sh e2e/peers.sh
 	CASBAH_TESTSSL=1 $(GO) test -count=1 -timeout 30m -run '^TestTestssl$$' ./e2e
 

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -85,7 +86,7 @@ func (e emitter) put(f family, v float64, values ...string) {
 // each emits a metric for each word, which is the last label.
 func (e emitter) each(f family, by map[string]uint64, values ...string) {
 	for word, n := range by {
-		e.put(f, float64(n), append(values[:len(values):len(values)], word)...)
+		e.put(f, float64(n), append(slices.Clip(values), word)...)
 	}
 }
 

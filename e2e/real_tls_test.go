@@ -276,7 +276,7 @@ var worth = []string{"LOW", "MEDIUM", "HIGH", "CRITICAL"}
 // headers of a server behind is no finding about casbah.
 func TestTestssl(t *testing.T) {
 	if os.Getenv("CASBAH_TESTSSL") == "" {
-		t.Skip("takes minutes: make test-tls")
+		t.Skip("takes a quarter of an hour: make test-tls")
 	}
 	cbc := []string{"cipherlist_AVERAGE LOW", "LUCKY13 LOW", "TLS_session_ticket LOW"}
 	want := map[string][]string{

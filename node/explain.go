@@ -164,6 +164,8 @@ func (v *builtVIP) explainAnswer(got *http1.Admission) *Explanation {
 		e.Text = "profile " + got.Profile.Name + " serves the methods " + strings.Join(got.Profile.Methods, ", ") + " alone"
 	case got.Cause == route.CauseMethod:
 		e.Text = "profile " + got.Profile.Name + " does not serve the method"
+	case got.Cause == route.CauseShield:
+		e.Text = "the request meets rule " + got.Rule.String() + " of the shield, which stops " + got.Rule.Stops()
 	case got.Cause == route.CausePath:
 		e.Text = "the path has dot segments, a backslash, or an encoding that servers read in different ways"
 	case got.Err != nil:

@@ -42,7 +42,7 @@ func explainedSite(t *testing.T, algorithm string) *rig {
 	}
 	text += fmt.Sprintf("[[pool]]\nname = \"cas\"\nservers = [\"cas1\", \"cas2\", \"cas3\"]\nalgorithm = %q\nslow_start = \"0s\"\n", algorithm) +
 		"[[vip]]\nname = \"mail\"\ntype = \"http\"\nlisten = [\"127.0.0.1:0\"]\nprofiles = [\"owa\", \"ecp\", \"eas\", \"ews\"]\npool = \"cas\"\n" +
-		"trusted_proxies = [\"127.0.0.0/8\"]\nroot_redirect = \"/owa/\"\n" +
+		"trusted_proxies = [\"127.0.0.0/8\"]\nroot_redirect = \"/owa/\"\nshield = \"enforce\"\n" +
 		tcpVIP("rpc", "127.0.0.1:0", "rpc_client_access")
 	for _, name := range []string{"owa", "ecp", "eas", "ews", "rpc_client_access"} {
 		text += fmt.Sprintf("[profile.%s.probe]\nkind = \"none\"\n", name)
@@ -116,7 +116,7 @@ func TestExplainAgreesWithTheWire(t *testing.T) {
 					s := r.services()
 					s[draw.IntN(len(s))].SetState(time.Now(), []balance.State{balance.Up, balance.Up, balance.Down, balance.Drain, balance.Maintenance, balance.Unknown}[draw.IntN(6)])
 				}
-				paths := []string{"/owa/", "/ecp/?x=y", "/Microsoft-Server-ActiveSync?Cmd=Ping", "/owa/../x", "/", "/nowhere", "/EWS/?x=y"}
+				paths := []string{"/owa/", "/ecp/?x=y", "/Microsoft-Server-ActiveSync?Cmd=Ping", "/owa/../x", "/", "/nowhere", "/EWS/?x=y", "/owa/?x=../y"}
 				path := paths[draw.IntN(len(paths))]
 				q := &Question{Method: []string{"GET", "POST", "OPTIONS", "BREW"}[draw.IntN(4)], URL: "http://h" + path, From: "127.0.0.1", VIP: "mail"}
 				q.Headers = []string{fmt.Sprintf("X-Forwarded-For: 192.0.2.%d", draw.IntN(4)), "Content-Length: 0"}
@@ -137,7 +137,7 @@ func TestExplainAgreesWithTheWire(t *testing.T) {
 				words[e.Why]++
 				r.settled()
 			}
-			for _, word := range []string{"fresh", "bound", "rebound_down", "root", "profile", "path", "method", "https", "plain"} {
+			for _, word := range []string{"fresh", "bound", "rebound_down", "root", "profile", "path", "method", "https", "plain", "shield"} {
 				if words[word] == 0 {
 					t.Errorf("seed %d: %s never came up among %v", seed, word, words)
 				}

@@ -20,6 +20,7 @@ type Admission struct {
 	Request route.Request  // what decides, of a head that is one; it points into it
 	Status  int            // of casbah's own answer; 0: a server is chosen
 	Cause   route.Cause    // of that answer, unless it is a redirect
+	Rule    route.Rule     // by which the request is refused, for CauseShield
 	Err     error          // what is wrong with a head that is not one
 	Pins    bool           // the request ties its connection to the server
 }
@@ -44,7 +45,7 @@ func Examine(vip *route.VIP, head []byte, p Peers) Admission {
 	}
 	if status == 0 && vip.Shield != nil && vip.Shield.Refuse {
 		if rule := vip.Suspect(&x.req, x.rq.Source); rule != 0 {
-			status, cause = route.RuleStatus(rule), route.CauseShield
+			return Admission{Profile: x.profile, Request: x.rq, Status: route.RuleStatus(rule), Cause: route.CauseShield, Rule: rule}
 		}
 	}
 	return Admission{Profile: x.profile, Request: x.rq, Status: status, Cause: cause, Pins: x.credential}

@@ -258,3 +258,57 @@ func checkForwarded(t *testing.T, s *site, sent []byte) {
 		}
 	}
 }
+
+// Whatever a channel of RPC over HTTP carries, in whatever pieces: the server gets
+// all of it, unchanged and once, a client is told to go on only if it waits, and
+// what the channel is known by does not depend on the pieces.
+func FuzzChannel(f *testing.F) {
+	f.Add([]byte(connB1), uint8(0), false, false)
+	f.Add([]byte(connA1), uint8(20), true, true)
+	f.Add(bytes.Repeat([]byte("x"), 2000), uint8(255), true, false)
+	f.Fuzz(func(t *testing.T, body []byte, size uint8, inChunks, expects bool) {
+		if len(body) <= echoOctets {
+			t.Skip()
+		}
+		s := newSite(t, byConnection)
+		c := s.open(t)
+		head := fmt.Sprintf("RPC_IN_DATA /rpc/x HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n", len(body))
+		sent := string(body)
+		if inChunks {
+			head = "RPC_IN_DATA /rpc/x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+			sent = ""
+			for rest := body; len(rest) > 0; {
+				n := min(len(rest), 1+int(size)/2)
+				sent += fmt.Sprintf("%x\r\n%s\r\n", n, rest[:n])
+				rest = rest[n:]
+			}
+			sent += "0\r\n\r\n"
+		}
+		if expects {
+			head += "Expect: 100-continue\r\n"
+		}
+		c.fromClient(head + "\r\n")
+		c.inParts(sent, 1+int(size))
+		c.pass(3 * time.Second) // nothing more comes
+		if len(c.log) != 1 {
+			t.Fatalf("%d servers were asked", len(c.log))
+		}
+		got := c.last().take()
+		if _, after, _ := strings.Cut(got, "\r\n\r\n"); after != sent {
+			t.Fatalf("the server got %q; want %q", after, sent)
+		}
+		told := c.client().take()
+		if told != "" && (!expects || told != string(goOn)) || (told == "") == strings.Contains(got, "Expect") != expects {
+			t.Fatalf("expects %v: the client was told %q, the server %q", expects, told, got)
+		}
+		var sniffer rpchttp.Sniffer
+		sniffer.See(body)
+		want := uint64(0)
+		if f := sniffer.First(); f.Kind != rpchttp.None && !f.Kind.Out() {
+			want = 1
+		}
+		if n := s.vip.Counters.RPC.Channels.Load(); n != want {
+			t.Fatalf("%d channels are known; want %d", n, want)
+		}
+	})
+}
