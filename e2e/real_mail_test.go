@@ -41,6 +41,9 @@ var mailWays = []mailWay{
 	{name: "starttls-starttls", vip: "tcp", keys: "starttls = true", upstream: "starttls", clients: []string{"starttls"}, ends: true},
 }
 
+// mailProtocols are what the servers speak, by their names for it.
+var mailProtocols = []string{"imap", "pop3", "submission"}
+
 // mailProfiles are patient with servers on a busy machine. Unread is of TLS that
 // casbah neither ends nor takes part in: on a port of its own there is no telling
 // that the servers begin with it.
@@ -51,6 +54,13 @@ interval = "1m"
 timeout = "30s"
 [profile.pop3.probe]
 kind = "pop3"
+interval = "1m"
+timeout = "30s"
+[profile.submission]
+protocol = "tcp"
+ports = [587]
+[profile.submission.probe]
+kind = "smtp"
 interval = "1m"
 timeout = "30s"
 [profile.unread]
@@ -67,6 +77,7 @@ timeout = "30s"
 type mailRig struct {
 	*daemon
 	servers []*dovecot
+	sink    *mailSink         // where their users' mail goes to
 	own     identity          // of casbah
 	theirs  identity          // of the servers
 	vips    map[string]string // host:port, by name
@@ -76,9 +87,9 @@ type mailRig struct {
 func newMailRig(t *testing.T, engine, proxy string) *mailRig {
 	t.Helper()
 	mailboxes := openDir(t)
-	r := &mailRig{own: newIdentity(t, t.TempDir()), theirs: newIdentity(t, t.TempDir()), vips: make(map[string]string)}
+	r := &mailRig{sink: newMailSink(t), own: newIdentity(t, t.TempDir()), theirs: newIdentity(t, t.TempDir()), vips: make(map[string]string)}
 	for _, name := range []string{"m1", "m2"} {
-		r.servers = append(r.servers, startDovecot(t, name, mailboxes, r.theirs))
+		r.servers = append(r.servers, startDovecot(t, name, mailboxes, r.sink.address, r.theirs))
 	}
 	dir := t.TempDir()
 	var b strings.Builder
@@ -89,8 +100,8 @@ func newMailRig(t *testing.T, engine, proxy string) *mailRig {
 			fmt.Fprintf(&b, "[[server]]\nname = %q\naddress = %q\n", serverName(s.name, what), s.at[what])
 		}
 	}
-	free := freeAddresses(t, 2*len(mailWays))
-	for i, protocol := range []string{"imap", "pop3"} {
+	free := freeAddresses(t, len(mailProtocols)*len(mailWays))
+	for i, protocol := range mailProtocols {
 		for n, w := range mailWays {
 			r.vips[w.vipName(protocol)] = free[i*len(mailWays)+n]
 			b.WriteString(w.tables(r, protocol, proxy))
@@ -125,7 +136,7 @@ func (w *mailWay) tables(r *mailRig, protocol, proxy string) string {
 	}
 	name := w.vipName(protocol)
 	text := fmt.Sprintf("[[pool]]\nname = %q\nservers = [%q, %q]\nupstream_tls = %q\nproxy_protocol = %q\n%s[[vip]]\nname = %[1]q\ntype = %[7]q\nlisten = [%[8]q]\nprofiles = [%[9]q]\npool = %[1]q\n%[10]s\n",
-		name, serverName("m1", what), serverName("m2", what), w.upstream, proxy, more, w.vip, r.vips[name], cmp.Or(w.profile, map[string]string{"imap": "imap4", "pop3": "pop3"}[protocol]), w.keys)
+		name, serverName("m1", what), serverName("m2", what), w.upstream, proxy, more, w.vip, r.vips[name], cmp.Or(w.profile, map[string]string{"imap": "imap4"}[protocol], protocol), w.keys)
 	if w.ends {
 		text += r.own.ofVIP()
 	}
@@ -146,7 +157,7 @@ func (r *mailRig) visited(t *testing.T, w *mailWay, protocol, proxy string) {
 		ca = r.own.cert
 	}
 	for _, secure := range w.clients {
-		v := mailVisit{port: port, ca: ca, user: name + "." + secure + "@visit", mail: message(t)}
+		v := mailVisit{port: port, ca: ca, user: name + "." + secure + "@visit", mail: message(t), sink: r.sink}
 		if protocol == "pop3" {
 			r.deliver(t, v)
 			r.deliver(t, v.small())
@@ -162,7 +173,8 @@ func (r *mailRig) visited(t *testing.T, w *mailWay, protocol, proxy string) {
 // refusesInClear checks that casbah does not let a client log in before TLS.
 func refusesInClear(t *testing.T, protocol, port string) {
 	t.Helper()
-	out, err := exec.Command("curl", "-sS", "--max-time", "25", "-u", "eve@visit:Secret1", protocol+"://localhost:"+port+"/").CombinedOutput()
+	scheme := strings.Replace(protocol, "submission", "smtp", 1)
+	out, err := exec.Command("curl", "-sS", "--max-time", "25", "-u", "eve@visit:Secret1", scheme+"://localhost:"+port+"/").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "denied") {
 		t.Errorf("a client in clear: %v, %s; want it not let in", err, out)
 	}
@@ -256,7 +268,7 @@ func TestRealMailClients(t *testing.T) {
 		t.Run(m.engine+"/proxy="+m.proxy, func(t *testing.T) {
 			r := newMailRig(t, m.engine, m.proxy)
 			t.Run("through", func(t *testing.T) {
-				for _, protocol := range []string{"imap", "pop3"} {
+				for _, protocol := range mailProtocols {
 					for _, w := range mailWays {
 						t.Run(w.vipName(protocol), func(t *testing.T) {
 							t.Parallel()

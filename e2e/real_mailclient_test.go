@@ -18,6 +18,7 @@ type mailVisit struct {
 	user   string
 	dir    string // of its own
 	mail   string // a message that is in the mailbox, or is to be put there
+	sink   *mailSink
 }
 
 // mailClient is a program that people read mail with.
@@ -40,6 +41,8 @@ var (
 		{"fetchmail", "pop3", anySecurity, fetchmail},
 		{"getmail", "pop3", []string{"plain", "tls"}, getmail},
 		{"poplib", "pop3", anySecurity, poplib},
+		{"curl", "submission", anySecurity, curlSMTP},
+		{"smtplib", "submission", anySecurity, smtplib},
 	}
 )
 
@@ -103,6 +106,12 @@ func curlIMAP(v *mailVisit) {
 }
 
 func curlPOP3(v *mailVisit) { v.got("curl", v.curl("pop3", "1")) }
+
+// curlSMTP sends the message; the servers pass it on to the sink.
+func curlSMTP(v *mailVisit) {
+	v.curl("smtp", "client.example.org", "--mail-from", "alice@example.org", "--mail-rcpt", "bob@example.org", "-T", v.file("message", v.mail))
+	v.got("the sink", v.sink.all())
+}
 
 func mbsync(v *mailVisit) {
 	run(v.t, "", "mbsync", "-c", v.file("mbsyncrc", fmt.Sprintf(`
@@ -207,6 +216,35 @@ c.quit()
 
 func poplib(v *mailVisit) {
 	v.got("poplib", run(v.t, poplibProgram, "python3", "-", v.port, v.secure, v.ca, v.user))
+}
+
+// smtplibProgram sends two messages in one session: what is read on its input, and
+// the same with lines that begin with dots.
+const smtplibProgram = `
+import smtplib, ssl, sys
+port, how, ca, user, path = sys.argv[1:]
+context = ssl.create_default_context(cafile=ca)
+if how == "tls":
+    c = smtplib.SMTP_SSL("localhost", int(port), context=context, timeout=20)
+else:
+    c = smtplib.SMTP("localhost", int(port), timeout=20)
+if how == "starttls":
+    c.starttls(context=context)
+c.login(user, "Secret1")
+text = open(path, newline="").read()
+c.sendmail("alice@example.org", ["bob@example.org"], "Subject: dots\r\n\r\n.\r\n..\r\n.x\r\n")
+c.sendmail("alice@example.org", ["bob@example.org"], text)
+c.quit()
+`
+
+func smtplib(v *mailVisit) {
+	head, text, _ := strings.Cut(v.mail, "\r\n\r\n")
+	v.mail = head + "\r\n\r\nby smtplib\r\n" + text // not the one that is there already
+	run(v.t, smtplibProgram, "python3", "-", v.port, v.secure, v.ca, v.user, v.file("message", v.mail))
+	v.got("the sink", v.sink.all())
+	if !strings.Contains(v.sink.all(), "\n\n.\n..\n.x\n") {
+		v.t.Error("lines of dots did not come over")
+	}
 }
 
 func fetchmail(v *mailVisit) {

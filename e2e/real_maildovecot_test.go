@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// dovecot is a real server of IMAP4 and POP3. It takes every user with the
+// dovecot is a real server of IMAP4, POP3 and SMTP. It takes every user with the
 // password Secret1, and gives each name before the @ a mailbox of its own.
 type dovecot struct {
 	t    *testing.T
@@ -30,11 +30,13 @@ type dovecot struct {
 var dovecotPorts = []string{
 	"imap", "imap+tls", "imap+proxy", "imap+tls+proxy",
 	"pop3", "pop3+tls", "pop3+proxy", "pop3+tls+proxy",
+	"submission", "submission+tls", "submission+proxy", "submission+tls+proxy",
 }
 
 // dovecotConf is the configuration of a dovecot. %[1]s is its directory, %[2]s
 // its name, %[3]s and %[4]s certificate and key, %[5]s the user of the mailboxes,
-// %[6]s where they are, %[7]s the listeners, %[8]s what else there is.
+// %[6]s where they are, %[7]s the listeners, %[8]s what else there is, %[9]s the port
+// where mail goes to.
 const dovecotConf = `
 base_dir = %[1]s/run
 state_dir = %[1]s/run
@@ -44,7 +46,10 @@ login_greeting = %[2]s ready
 login_trusted_networks =
 login_log_format_elements = user=<%%u> client=<%%r:%%{rport}> peer=<%%{real_rip}:%%{real_rport}> %%c
 haproxy_trusted_networks = 127.0.0.0/8
-protocols = imap pop3
+protocols = imap pop3 submission
+hostname = %[2]s.example.org
+submission_relay_host = 127.0.0.1
+submission_relay_port = %[9]s
 listen = 127.0.0.1
 ssl = yes
 ssl_cert = <%[3]s
@@ -70,8 +75,9 @@ namespace inbox {
 `
 
 // startDovecot starts a dovecot whose mailboxes are in a directory that it may
-// share with others. It ends with the test.
-func startDovecot(t *testing.T, name, mailboxes string, id identity) *dovecot {
+// share with others, and that has out take the mail of its users. It ends with the
+// test.
+func startDovecot(t *testing.T, name, mailboxes, out string, id identity) *dovecot {
 	t.Helper()
 	program := peer(t, "dovecot")
 	dir := openDir(t)
@@ -85,11 +91,11 @@ func startDovecot(t *testing.T, name, mailboxes string, id identity) *dovecot {
 		fmt.Fprintf(&listeners, "service %s-login {\n  inet_listener %s {\n    port = %s\n    ssl = %s\n    haproxy = %s\n  }\n}\n", protocol,
 			strings.ReplaceAll(what, "+", "_"), address[strings.LastIndexByte(address, ':')+1:], yes(what, "+tls"), yes(what, "+proxy"))
 	}
-	for _, unused := range []string{"imap", "pop3"} { // the names of the default ports, which others may have
+	for _, unused := range []string{"imap", "pop3", "submission"} { // the names of the default ports, which others may have
 		fmt.Fprintf(&listeners, "service %s-login {\n  inet_listener %ss {\n    port = 0\n  }\n}\n", unused, unused)
 	}
 	conf := filepath.Join(dir, "dovecot.conf")
-	text := fmt.Sprintf(dovecotConf, dir, name, id.cert, id.key, owner, mailboxes, listeners.String(), rest)
+	text := fmt.Sprintf(dovecotConf, dir, name, id.cert, id.key, owner, mailboxes, listeners.String(), rest, out[strings.LastIndexByte(out, ':')+1:])
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +179,7 @@ func mailboxOwner(t *testing.T, mailboxes string) (id, conf string) {
 		t.Fatal(err)
 	}
 	conf = fmt.Sprintf("default_internal_user = %s\ndefault_internal_group = %s\ndefault_login_user = %[1]s\n", me.Username, group.Name)
-	for _, service := range []string{"anvil", "imap-login", "pop3-login"} {
+	for _, service := range []string{"anvil", "imap-login", "pop3-login", "submission-login"} {
 		conf += "service " + service + " {\n  chroot =\n}\n"
 	}
 	return me.Uid, conf
