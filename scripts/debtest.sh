@@ -8,10 +8,16 @@
 set -eu
 deb=$1
 root=${2:-}
-if [ -z "$root" ]; then
-	root=$(mktemp -d)
-	trap 'rm -rf "$root"' EXIT
-fi
+made=
+pid=
+[ -n "$root" ] || made=$(mktemp -d)
+root=${root:-$made}
+leave() {
+	[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true
+	! mountpoint -q "$root/proc" || umount "$root/proc"
+	[ -z "$made" ] || rm -rf "$made"
+}
+trap leave EXIT
 [ -x "$root/usr/bin/dpkg" ] || debootstrap --variant=minbase bookworm "$root" >/dev/null
 
 say() { echo "== $*"; }
@@ -26,7 +32,9 @@ gone() { [ ! -e "$root$1" ] || die "$1 is left behind"; }
 say install
 cp "$deb" "$root/tmp/casbah.deb"
 [ -e "$root/proc/self" ] || mount -t proc proc "$root/proc"
-in_root apt-get install -y -qq --no-install-recommends /tmp/casbah.deb >/dev/null
+in_root apt-get update -qq >/dev/null 2>&1 || true # a new one has its lists
+apt() { in_root apt-get -y -qq --no-install-recommends "$@" </dev/null >"$root/tmp/apt.log" 2>&1 || { cat "$root/tmp/apt.log" >&2; die "apt-get $*"; }; }
+apt install /tmp/casbah.deb
 in_root id casbah >/dev/null
 for file in /usr/bin/casbah /usr/lib/systemd/system/casbah.service /etc/casbah/casbah.toml /etc/logrotate.d/casbah \
 	/usr/share/bash-completion/completions/casbah /usr/share/casbah/examples/one-namespace.toml; do
@@ -59,9 +67,10 @@ start() {
 stop() {
 	kill -TERM "$pid"
 	wait "$pid" || die "exit code $? on SIGTERM"
+	pid=
 }
 start
-in_root casbah status | grep -q '^VIP mail, http, DOWN' || die status
+in_root casbah status | grep -q '^VIP mail, http, ' || die status
 
 say reload
 in_root casbah reload | grep -qx ok || die "reload over the socket, without a token"
@@ -86,21 +95,20 @@ dpkg-deb -R "$deb" "$work"
 sed -i 's/^Version: .*/&+next/' "$work/DEBIAN/control"
 dpkg-deb -b --root-owner-group "$work" "$root/tmp/next.deb" >/dev/null
 rm -rf "$work"
-in_root apt-get install -y -qq --no-install-recommends /tmp/next.deb >/dev/null
+apt install /tmp/next.deb
 cmp "$root/etc/casbah/casbah.toml" "$root/tmp/before.toml" || die "an upgrade changed the configuration"
 there /var/lib/casbah/binding.key
 start
 stop
 
 say remove
-in_root apt-get remove -y -qq casbah >/dev/null
+apt remove casbah
 gone /usr/bin/casbah
 there /etc/casbah/casbah.toml
 there /var/lib/casbah/binding.key
 
 say purge
-in_root apt-get purge -y -qq casbah >/dev/null
+apt purge casbah
 for dir in /etc/casbah /var/lib/casbah /var/log/casbah /etc/logrotate.d/casbah; do gone "$dir"; done
 if in_root id casbah >/dev/null 2>&1; then die "the user is left behind"; fi
-umount "$root/proc"
 say "the package installs, runs, reloads, upgrades, removes and purges"

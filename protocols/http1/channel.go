@@ -109,7 +109,10 @@ func (c *Conn) await(p []byte) {
 		c.goOn()
 		return
 	}
-	whole := len(p) >= firstOctets || !x.request.chunked && int64(len(p)) >= x.request.left
+	if !x.request.chunked { // what stands behind the body is the next request
+		p = p[:min(int64(len(p)), x.request.left)]
+	}
+	whole := len(p) >= firstOctets || !x.request.chunked && int64(len(p)) == x.request.left
 	peek := channel{}
 	peek.see(p[:min(len(p), firstOctets)], x.request.chunked)
 	switch {

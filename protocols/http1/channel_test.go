@@ -167,6 +167,7 @@ func TestWhatIsNoChannelIsServed(t *testing.T) {
 		"echo":      strings.Replace(outHead, "76", "16", 1) + "\r\n",
 		"no-length": "RPC_OUT_DATA /rpc/ HTTP/1.1\r\nHost: h\r\n\r\n",
 		"short":     strings.Replace(outHead, "76", "20", 1) + "\r\n" + connA1[:20],
+		"behind":    strings.Replace(outHead, "76", "20", 1) + "\r\n" + connA1, // the rest is no part of the body
 		"chunks":    "RPC_IN_DATA /rpc/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		"not-rpc":   "GET /rpc/ HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n",
 		"wrong-way": inHead + "\r\n" + connA1,
