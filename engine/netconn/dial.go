@@ -119,7 +119,7 @@ func (e *Engine) connectTCP(ctx context.Context, to *balance.Endpoint, client ne
 		return e.dialer(ctx, to)
 	}
 	addr, _ := to.Addr()
-	var d net.Dialer // turns TCP_NODELAY and keep-alives on by itself
+	d := net.Dialer{KeepAlive: -1} // turns TCP_NODELAY on by itself
 	if to.Transparent {
 		from, err := transparent.From(client, addr.Addr())
 		if err != nil {
@@ -127,7 +127,11 @@ func (e *Engine) connectTCP(ctx context.Context, to *balance.Endpoint, client ne
 		}
 		d.LocalAddr, d.Control = net.TCPAddrFromAddrPort(from), transparent.Control
 	}
-	return d.DialContext(ctx, "tcp", addr.String())
+	nc, err := d.DialContext(ctx, "tcp", addr.String())
+	if err == nil {
+		keepAlive(nc)
+	}
+	return nc, err
 }
 
 // shake runs a handshake, of which the callbacks of TLS may panic.

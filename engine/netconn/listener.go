@@ -19,7 +19,7 @@ type listening struct {
 
 // Listen implements engine.Engine.
 func (e *Engine) Listen(ctx context.Context, at netip.AddrPort) (engine.Socket, error) {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", at.String())
+	ln, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", at.String())
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +49,7 @@ func (e *Engine) serve(from net.Listener, ln *engine.Listener) error {
 		switch {
 		case err == nil:
 			wait = acceptWaitMin
+			keepAlive(nc)
 			e.ServeConn(nc, ln)
 		case errors.Is(err, net.ErrClosed):
 			return nil

@@ -338,13 +338,6 @@ func (q *queue) pop() *leg {
 
 func (q *queue) empty() bool { return q.next == len(q.legs) }
 
-// probes returns after how many seconds of silence a leg is probed, and how many
-// pass between probes without an answer: a firewall that forgets idle connections,
-// and a peer that has vanished, are noticed. Each leg has its own: of thousands
-// that came together, and are probed together, some find a queue on the way full,
-// the same ones each time, and are taken for dead (bench/idleimap).
-func probes(fd int) (silence, interval int) { return 30 + fd%31, 10 + fd%11 }
-
 // keepAlive turns probes on for the legs of a connection that lives long
 // enough to be swept. Short-lived ones do without the system calls.
 func (c *conn) keepAlive() {
@@ -354,9 +347,9 @@ func (c *conn) keepAlive() {
 		}
 		l.kept = true
 		fd := int(l.fd)
-		silence, interval := probes(fd)
-		setOption(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, silence)
-		setOption(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, interval)
+		silence, interval := bounds.Probes(fd)
+		setOption(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(silence.Seconds()))
+		setOption(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(interval.Seconds()))
 		setOption(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1) // the last: it begins the time
 	}
 }
