@@ -209,6 +209,7 @@ func (b *browser) keepsItsServer(p *process) {
 
 // The page shows a service go down and come back while somebody looks at it.
 func TestRealBrowserSeesTheMatrixTurn(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	p, b := browserLab(t)
 	b.run(chromedp.Navigate(p.admin+"/"), chromedp.WaitVisible("table.matrix"))
 	is[bool](b, "window.untouched = true")
@@ -242,7 +243,7 @@ func TestRealBrowserWithoutScripts(t *testing.T) {
 	p, b := browserLab(t)
 	b.run(withoutScripts, chromedp.Navigate(p.admin+"/"), chromedp.WaitVisible("table.matrix"))
 	text := is[string](b, "document.body.innerText")
-	for _, want := range []string{"All well: 12 protocols on 12 servers.", "cas1", "cas3", "autodiscover", "up", "least_conn", "reloads every 5 s"} {
+	for _, want := range []string{"All well: 15 protocols on 15 servers.", "cas1", "cas3", "autodiscover", "up", "least_conn", "reloads every 5 s"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("without scripts the page does not say %q:\n%s", want, text)
 		}

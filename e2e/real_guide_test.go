@@ -12,6 +12,7 @@ const guideCommands = 15
 
 // TestRealGuide does what the guide says and sees what the guide says.
 func TestRealGuide(t *testing.T) {
+	t.Parallel()                     // it waits most of the time
 	for _, engine := range drivers { // each with a lab in which nothing has happened
 		t.Run(engine, func(t *testing.T) { newGuide(curlLab(t).front(engine)).follow() })
 	}

@@ -266,6 +266,7 @@ func (r *mailRig) clients(t *testing.T, vip string) []string {
 // either side. Any server serves any connection; with a PROXY header they know the
 // clients by their own addresses.
 func TestRealMailClients(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	real(t)
 	for _, m := range []struct{ engine, proxy string }{{"reactor", "off"}, {"reactor", "v2"}, {"net", "v2"}} {
 		t.Run(m.engine+"/proxy="+m.proxy, func(t *testing.T) {

@@ -2,9 +2,9 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -207,15 +208,24 @@ func freeAddresses(t *testing.T, n int) []string {
 	var lc net.ListenConfig
 	addrs := make([]string, n)
 	for i := range addrs {
-		ln, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+		for {
+			at := fmt.Sprintf("127.0.0.1:%d", firstPort+ports.Add(1)%morePorts)
+			ln, err := lc.Listen(t.Context(), "tcp", at)
+			if err == nil {
+				_ = ln.Close()
+				addrs[i] = at
+				break
+			}
 		}
-		defer ln.Close() // all at the end, so that each is another
-		addrs[i] = ln.Addr().String()
 	}
 	return addrs
 }
+
+// The ports that are handed out, each once: below those that the system gives to
+// outgoing connections, which would take them before they are used.
+const firstPort, morePorts = 10_000, 18_000
+
+var ports atomic.Uint32
 
 // locked is a buffer that one goroutine writes and another one reads.
 type locked struct {

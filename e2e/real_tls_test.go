@@ -222,6 +222,7 @@ func TestRealClientCertificates(t *testing.T) {
 // The program itself takes up a certificate that is replaced while it runs, within
 // half a minute, and goes on with it over a broken one.
 func TestRealCertificateIsTakenUp(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	real(t)
 	openssl := peer(t, "openssl")
 	d := startDaemon(t, mode{vip: "tls"}, subjects(t), "")
