@@ -50,6 +50,7 @@ func newFake() *fake {
 		Engine:  node.EngineStatus{Driver: "reactor", Loops: []int{1, 2}, Lags: []time.Duration{0, 250 * time.Millisecond}, Goroutines: 12},
 		VIPs: []node.VIPStatus{{
 			Name: "mail", Type: "https", Pool: "cas", Listen: []string{"192.0.2.10:443"}, Profiles: []string{"owa", "eas"}, Up: true,
+			Routes: []node.RouteStatus{{Hosts: []string{"app.example.org", "*.app.example.org"}, Pool: "app", Profile: "ews", Up: true}},
 			Persistence: []node.PersistenceStatus{
 				{
 					Profile: "owa", Chain: []string{"source_ip", "insert_cookie"}, Timeout: 8 * time.Hour,

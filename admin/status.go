@@ -57,7 +57,8 @@ type VIP struct {
 	Pool        string            `json:"pool"`
 	Listen      []string          `json:"listen"`
 	Profiles    []string          `json:"profiles"`
-	Persistence []Persistence     `json:"persistence"` // of each profile
+	Routes      []Route           `json:"routes,omitempty"` // names that have another pool
+	Persistence []Persistence     `json:"persistence"`      // of each profile
 	Up          bool              `json:"up"`
 	Connections int64             `json:"connections"` // open now
 	Accepted    uint64            `json:"accepted"`    // connections
@@ -82,6 +83,14 @@ type VIP struct {
 	Certificates []Certificate `json:"certificates"` // none where it ends no TLS
 	Traffic      []Traffic     `json:"traffic"`      // of requests without a profile, then of each profile
 	Handshakes   []Handshakes  `json:"handshakes"`
+}
+
+// Route is what clients of an ssl_bridge VIP get that ask for some names, in Status.
+type Route struct {
+	Hosts   []string `json:"hosts"`
+	Pool    string   `json:"pool"`
+	Profile string   `json:"profile"`
+	Up      bool     `json:"up"`
 }
 
 // Shield is what a VIP does about requests that look like attacks on Exchange, in
@@ -256,13 +265,21 @@ func engineOf(e *node.EngineStatus) Engine {
 func vipOf(v *node.VIPStatus) VIP {
 	return VIP{
 		Name: v.Name, Type: v.Type, Pool: v.Pool, Listen: list(v.Listen), Profiles: list(v.Profiles), Up: v.Up,
-		Persistence: persistenceOf(v.Persistence),
+		Routes: routesOf(v.Routes), Persistence: persistenceOf(v.Persistence),
 		Connections: v.Conns, Accepted: v.Accepted, Requests: v.Requests, Status: counts(v.Status), In: v.In, Out: v.Out,
 		Refused: counts(v.Refused), Ends: counts(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged, Dropped: v.Dropped, Injections: v.Injections,
 		Evictions: v.Evictions, Refusals: v.Refusals, Mapper: mapperOf(v.Mapper),
 		Clashes: Clashes{Set: v.ClashesSet, Brought: v.ClashesBrought}, RPC: rpcOf(v.RPC), Shield: shieldOf(v.Shield), Cookieless: v.Cookieless,
 		Certificates: certificatesOf(v.Certificates), Traffic: trafficOf(v.Traffic), Handshakes: handshakesOf(v.Handshakes),
 	}
+}
+
+func routesOf(all []node.RouteStatus) []Route {
+	out := make([]Route, 0, len(all))
+	for i := range all {
+		out = append(out, Route(all[i]))
+	}
+	return out
 }
 
 func rpcOf(r *node.RPCStatus) *RPC {

@@ -32,6 +32,7 @@ const statusWant = `{
 	"leaving": [{"vip": "old", "connections": 2}], "engine": {"driver": "reactor", "loops": [{"connections": 1, "lag_seconds": 0}, {"connections": 2, "lag_seconds": 0.25}], "goroutines": 12},
 	"vips": [{
 		"name": "mail", "type": "https", "pool": "cas", "listen": ["192.0.2.10:443"], "profiles": ["owa", "eas"], "up": true,
+		"routes": [{"hosts": ["app.example.org", "*.app.example.org"], "pool": "app", "profile": "ews", "up": true}],
 		"persistence": [
 			{"profile": "owa", "chain": ["source_ip", "insert_cookie"], "binding_seconds": 28800,
 			 "cookie": {"name": "CASBAH_ABCD", "version": 1, "timeout_seconds": 120,

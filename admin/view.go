@@ -50,8 +50,16 @@ func (h *Handler) vipView(v *node.VIPStatus) page.VIP {
 		Accepted: v.Accepted, Requests: v.Requests, Traffic: h.past.vip(v.Name), Answers: sorted(v.Status),
 		Refused: sorted(v.Refused), Ends: sorted(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged, Dropped: v.Dropped,
 		Evictions: v.Evictions, Refusals: v.Refusals, Clashes: v.ClashesSet + v.ClashesBrought, Storeless: v.Cookieless,
-		Certificates: certificateViews(v.Certificates), Splits: splitsOf(v.RPC),
+		Certificates: certificateViews(v.Certificates), Splits: splitsOf(v.RPC), Routes: routeViews(v.Routes),
 	}
+}
+
+func routeViews(all []node.RouteStatus) []page.Route {
+	out := make([]page.Route, 0, len(all))
+	for i := range all {
+		out = append(out, page.Route{Hosts: all[i].Hosts, Pool: all[i].Pool})
+	}
+	return out
 }
 
 // splitsOf returns how many connections of RPC over HTTP were split.

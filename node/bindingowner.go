@@ -98,7 +98,7 @@ func checkNames(snap *snapshot, vip, profile string) error {
 		if vip != "" && v.conf.Name != vip {
 			continue
 		}
-		for _, name := range v.conf.Profiles {
+		for _, name := range v.conf.Served() {
 			addName(&served, name)
 		}
 	}

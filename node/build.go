@@ -110,14 +110,14 @@ func (b *builder) lead() {
 	for _, v := range b.out.vips {
 		for _, p := range v.route.Profiles {
 			if rules := b.conf.Profiles[p.Name]; rules.Lead {
-				leads[group{v.conf.Pool, rules.Group}] = p
+				leads[group{p.Names.Pool, rules.Group}] = p
 			}
 		}
 	}
 	for _, v := range b.out.vips {
 		for _, p := range v.route.Profiles {
 			if rules := b.conf.Profiles[p.Name]; rules.Group != "" && !rules.Lead {
-				p.Lead = leads[group{v.conf.Pool, rules.Group}]
+				p.Lead = leads[group{p.Names.Pool, rules.Group}]
 			}
 		}
 	}
@@ -145,9 +145,10 @@ func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
 		if err != nil {
 			return nil, fmt.Errorf("profile %s: %w", name, err)
 		}
-		v.route.Profiles = append(v.route.Profiles, p)
-		v.route.HeaderTimeout = max(v.route.HeaderTimeout, rules.HeaderTimeout)
-		v.route.IdleTimeout = max(v.route.IdleTimeout, rules.IdleTimeout)
+		v.add(p, rules)
+	}
+	if err := b.routes(v); err != nil {
+		return nil, err
 	}
 	v.speaks(b.conf.Profiles, b.pools[conf.Pool])
 	if conf.EndsTLS() {
@@ -156,6 +157,13 @@ func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
 		}
 	}
 	return v, nil
+}
+
+// add has v serve p.
+func (v *builtVIP) add(p *route.Profile, rules *profiles.Profile) {
+	v.route.Profiles = append(v.route.Profiles, p)
+	v.route.HeaderTimeout = max(v.route.HeaderTimeout, rules.HeaderTimeout)
+	v.route.IdleTimeout = max(v.route.IdleTimeout, rules.IdleTimeout)
 }
 
 func (b *builder) profile(vip *profiles.VIP, rules *profiles.Profile) (*route.Profile, error) {

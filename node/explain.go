@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -115,9 +116,35 @@ func readsAddress(step string) bool {
 	return strings.HasPrefix(step, "source_ip") || strings.HasPrefix(step, "src_dest_ip")
 }
 
-// explainConnection says where a connection of a tcp VIP would go.
+// explainConnection says where a connection of a VIP that relays would go. To one
+// that passes TLS on, the host of the URL is the name that the client asks for.
 func (v *builtVIP) explainConnection(now time.Time, a *asked) *Explanation {
-	return v.route.Profiles[0].Explain(now.UnixNano(), &route.Request{Source: a.from.Unmap(), Dest: v.called(a)})
+	p, name := v.route.Profiles[0], ""
+	bridge := v.conf.Type == "ssl_bridge"
+	if bridge {
+		name = a.name()
+	}
+	if name != "" {
+		p = v.route.ByName([]byte(name))
+	}
+	if p == nil {
+		return v.explainAlert(name)
+	}
+	e := p.Explain(now.UnixNano(), &route.Request{Source: a.from.Unmap(), Dest: v.called(a)})
+	e.Host = name
+	if bridge && name == "" && len(v.route.Hosts)+len(v.route.Routes) > 0 {
+		e.Notes = append(e.Notes, "the URL has no name, such as tcp://mail.example.org:443, and the VIP goes by that which the client asks for")
+	}
+	return e
+}
+
+// explainAlert says why clients that ask for name are refused.
+func (v *builtVIP) explainAlert(name string) *Explanation {
+	names := slices.Concat(v.route.Hosts, slices.Sorted(maps.Keys(v.route.Routes)))
+	return &Explanation{
+		Chain: []string{}, Steps: []route.ExplainedStep{}, Servers: []route.ExplainedServer{}, Host: name, Why: route.CauseHost.String(),
+		Text: "the name is none of VIP " + v.conf.Name + ": " + strings.Join(names, ", ") + "; the client gets an alert, unrecognized_name",
+	}
 }
 
 // explainRequest says where a request would go, or what casbah would answer.

@@ -89,7 +89,7 @@ func (f *finder) walk(v *builtVIP, p *route.Profile, r *persistence.Request) {
 		row := FoundBinding{Step: p.Chain.StepName(int(rd.Step))}
 		if rd.Key.IsZero() {
 			row.Owner = &BindingOwner{
-				Scopes: []string{profiles.Scope(v.conf, f.snap.config.Profiles[p.Name])},
+				Scopes: []string{p.Names.Scope},
 				VIPs:   []string{v.conf.Name}, Profiles: []string{p.Name}, Steps: []string{row.Step},
 			}
 			f.keyless(&row, rd)

@@ -51,10 +51,10 @@ func (b *builder) mapped(v *builtVIP) {
 
 // add has m learn the ports of the profiles of o on the i-th server of the pool.
 func (m *mapping) add(b *builder, v, o *builtVIP, i int) {
-	if o.conf.Pool != v.conf.Pool {
-		return
-	}
 	for _, p := range o.route.Profiles {
+		if p.Names.Pool != v.conf.Pool {
+			continue
+		}
 		e := p.Candidates[i].Endpoint
 		known := slices.ContainsFunc(m.lessons, func(l lesson) bool { return l.endpoint == e })
 		if !e.Learned || known {
@@ -81,10 +81,13 @@ func (b *builder) wants(p *plan) []health.Registered {
 // the server of p; 0 where it does not, or learns the port.
 func (b *builder) staticPort(p *plan, iface string) uint16 {
 	for _, v := range b.out.vips {
-		if v.conf.Pool != p.key.pool || v.conf.Maps() {
+		if v.conf.Maps() {
 			continue
 		}
 		for _, o := range v.route.Profiles {
+			if o.Names.Pool != p.key.pool {
+				continue
+			}
 			i := slices.IndexFunc(o.Candidates, func(c balance.Candidate) bool { return c.Endpoint.Name == p.key.server })
 			if !slices.Contains(b.conf.Profiles[o.Name].Interfaces, iface) || i < 0 || o.Candidates[i].Endpoint.Learned {
 				continue

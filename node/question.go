@@ -40,6 +40,15 @@ type asked struct {
 // relayed reports whether a connection or flow is asked about, not a request.
 func (a *asked) relayed() bool { return a.scheme == "tcp" || a.scheme == "udp" }
 
+// name returns the host of the URL as VIPs have it; empty: it is an address.
+func (a *asked) name() string {
+	if a.addr.IsValid() {
+		return ""
+	}
+	name, _, _ := strings.Cut(a.host, ":")
+	return strings.ToLower(strings.TrimSuffix(name, "."))
+}
+
 // path returns the target without the query.
 func (a *asked) path() string {
 	path, _, _ := strings.Cut(a.target, "?")

@@ -50,6 +50,7 @@ type VIPStatus struct {
 	Name, Type, Pool string
 	Listen           []string
 	Profiles         []string
+	Routes           []RouteStatus       // names that have another pool
 	Persistence      []PersistenceStatus // of each profile
 	Cookieless       uint64              // client connections that do not bring the cookie they were given
 
@@ -165,7 +166,7 @@ func (n *Node) tableStatus(now time.Time, st *persistence.Stats) TableStatus {
 func (n *Node) vipStatus(snap *snapshot, v *builtVIP) VIPStatus {
 	c := v.route.Counters
 	s := VIPStatus{
-		Name: v.conf.Name, Type: v.conf.Type, Pool: v.conf.Pool, Profiles: v.conf.Profiles,
+		Name: v.conf.Name, Type: v.conf.Type, Pool: v.conf.Pool, Profiles: v.conf.Served(), Routes: routesStatus(v.conf, v.route),
 		Up:    vipUp(v.route),
 		Conns: c.Conns.Load(), Accepted: c.Accepted.Load(),
 		In: c.In.Load(), Out: c.Out.Load(), Pins: c.Pins.Load(), Unlogged: c.Unlogged.Load(), Dropped: c.Dropped.Load(), Injections: c.Injections.Load(),
@@ -182,7 +183,9 @@ func (n *Node) vipStatus(snap *snapshot, v *builtVIP) VIPStatus {
 		s.Listen = append(s.Listen, addr.String())
 	}
 	for _, p := range v.route.Profiles {
-		s.Persistence = append(s.Persistence, persistenceStatus(snap.config, v, p))
+		if !slices.ContainsFunc(s.Persistence, func(o PersistenceStatus) bool { return o.Profile == p.Name }) { // else on another pool
+			s.Persistence = append(s.Persistence, persistenceStatus(snap.config, v, p))
+		}
 	}
 	s.Mapper = mapperStatus(v)
 	if v.certs != nil {
@@ -234,10 +237,10 @@ func addressOf(snap *snapshot, pool string, s *profiles.Server) string {
 	address := s.Address
 	var ports []string
 	for _, v := range snap.vips {
-		if v.conf.Pool != pool {
-			continue
-		}
 		for _, p := range v.route.Profiles {
+			if p.Names.Pool != pool {
+				continue
+			}
 			for i := range p.Candidates {
 				c := &p.Candidates[i]
 				host, port, err := net.SplitHostPort(c.Endpoint.Target)
@@ -259,11 +262,8 @@ func addressOf(snap *snapshot, pool string, s *profiles.Server) string {
 func panicking(snap *snapshot, pool string) []string {
 	var names []string
 	for _, v := range snap.vips {
-		if v.conf.Pool != pool {
-			continue
-		}
 		for _, p := range v.route.Profiles {
-			if p.Panics() && !slices.Contains(names, p.Name) {
+			if p.Names.Pool == pool && p.Panics() && !slices.Contains(names, p.Name) {
 				names = append(names, p.Name)
 			}
 		}

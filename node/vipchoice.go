@@ -84,6 +84,9 @@ func (v *builtVIP) fits(a *asked) fit {
 	f.add(8, a.scheme == v.conf.Type, "the scheme")
 	f.add(4, v.answersTo(a), "the host")
 	f.add(2, slices.ContainsFunc(v.listens(), a.calls), "the port")
+	if v.conf.Type == "ssl_bridge" && a.name() != "" && v.answersTo(a) {
+		f.score += 16 // no other VIP that relays goes by a name
+	}
 	if !a.relayed() {
 		anyHost := *v.route
 		anyHost.Hosts = nil
@@ -98,8 +101,8 @@ func (v *builtVIP) answersTo(a *asked) bool {
 	if a.addr.IsValid() {
 		return slices.ContainsFunc(v.listens(), func(l netip.AddrPort) bool { return l.Addr().Unmap() == a.addr })
 	}
-	name, _, _ := strings.Cut(a.host, ":")
-	return a.host != "" && slices.Contains(v.route.Hosts, strings.ToLower(strings.TrimSuffix(name, ".")))
+	name := a.name()
+	return name != "" && v.route.Named([]byte(name)) != nil
 }
 
 // calls reports whether a client of the URL may call that listener.

@@ -22,9 +22,18 @@ func (k *checker) bridge(p place, v *VIP, pool *Pool) {
 		case pr == nil:
 		case pr.Protocol == "tcp":
 			k.relayed(p, p.key("profiles").value(i), v, pool, pr)
-		case pr.Protocol == "http" && pool != nil && pool.UpstreamTLS != "on":
-			k.mistake(p.key("pool"), `a pool with upstream_tls = "on", as clients of a VIP of type `+bridge+` speak TLS with the servers, and probes must`,
-				words(strconv.Quote(pool.Name)+` with upstream_tls = `+strconv.Quote(pool.UpstreamTLS)))
+		case pr.Protocol == "http":
+			k.probedByTLS(p.key("pool"), pool)
 		}
 	}
+}
+
+// probedByTLS checks that the servers of a profile of HTTP are probed as clients
+// speak with them.
+func (k *checker) probedByTLS(p place, pool *Pool) {
+	if pool == nil || pool.UpstreamTLS == "on" {
+		return
+	}
+	k.mistake(p, `a pool with upstream_tls = "on", as clients of a VIP of type `+bridge+` speak TLS with the servers, and probes must`,
+		words(strconv.Quote(pool.Name)+` with upstream_tls = `+strconv.Quote(pool.UpstreamTLS)))
 }

@@ -28,7 +28,15 @@ func (k *checker) transparent(p place, v *VIP, pool *Pool) {
 		return
 	}
 	k.note(p, "casbah needs the capability CAP_NET_RAW or CAP_NET_ADMIN, and the servers must be routed to answer by way of casbah (docs/OPERATIONS.md)")
-	if pool == nil || len(v.AcceptProxyFrom) > 0 { // a header may name any client
+	if pool != nil {
+		k.sameFamily(p, v, pool)
+	}
+}
+
+// sameFamily checks that the servers of a transparent VIP can be reached from the
+// addresses of its clients.
+func (k *checker) sameFamily(p place, v *VIP, pool *Pool) {
+	if len(v.AcceptProxyFrom) > 0 { // a header may name any client
 		return
 	}
 	var four, six bool // clients come from there

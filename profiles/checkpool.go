@@ -51,7 +51,7 @@ func (k *checker) pools() {
 	for i := range all {
 		k.named(at(i).key("name"), i, names, func(j int) place { return at(j).key("name") })
 		k.pool(at(i), &all[i])
-		if !slices.ContainsFunc(k.c.VIPs, func(v VIP) bool { return v.Pool == names[i] }) {
+		if !slices.ContainsFunc(k.c.VIPs, func(v VIP) bool { return v.uses(names[i]) }) {
 			k.note(at(i), "no VIP uses this pool")
 		}
 	}

@@ -16,7 +16,7 @@ func (k *checker) httpsRedirect(p place, v *VIP, pr *Profile) {
 func HTTPSPort(c *Config, pr *Profile) (port uint16) {
 	for i := range c.VIPs {
 		v := &c.VIPs[i]
-		if v.Type != "https" && v.Type != bridge || !slices.Contains(v.Profiles, pr.Name) {
+		if v.Type != "https" && v.Type != bridge || !slices.Contains(v.Served(), pr.Name) {
 			continue
 		}
 		for _, at := range v.Listen {

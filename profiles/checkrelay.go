@@ -21,7 +21,7 @@ var relayTypes = map[string]string{"tcp": "tcp", terminated: "tcp", "udp": "udp"
 // relay checks a VIP that passes octets or datagrams on without reading them.
 func (k *checker) relay(p place, v *VIP, pool *Pool) {
 	protocol := relayTypes[v.Type]
-	if v.AcceptSNAT && !slices.Contains(v.Profiles, smtp) {
+	if v.AcceptSNAT && !slices.Contains(v.Served(), smtp) {
 		k.note(p.key("accept_snat"), "has no effect: the VIP does not have the profile smtp")
 	}
 	if protocol == "" {

@@ -35,8 +35,7 @@ func (k *checker) startTLS(p place, v *VIP, pool *Pool) {
 		return pr != nil && pr.Protocol == "tcp" && MailProtocol(pr) != ""
 	})
 	if pool != nil && pool.UpstreamTLS == startedTLS && (!mail || relayTypes[v.Type] != "tcp") {
-		k.mistake(p.key("pool"), `a pool with another upstream_tls, as only imap4, pop3 and smtp on a VIP of type tcp or tls have words that begin TLS`,
-			words(strconv.Quote(pool.Name)+` with upstream_tls = "starttls"`))
+		k.wordless(p.key("pool"), pool)
 	}
 	if v.RequireTLS && !v.StartTLS {
 		k.mistake(p.key("require_tls"), "starttls = true beside it", true)
@@ -52,6 +51,12 @@ func (k *checker) startTLS(p place, v *VIP, pool *Pool) {
 	default:
 		k.startPorts(p, v)
 	}
+}
+
+// wordless refuses a pool whose servers would be asked for TLS by nobody.
+func (k *checker) wordless(p place, pool *Pool) {
+	k.mistake(p, `a pool with another upstream_tls, as only imap4, pop3 and smtp on a VIP of type tcp or tls have words that begin TLS`,
+		words(strconv.Quote(pool.Name)+` with upstream_tls = "starttls"`))
 }
 
 // startPorts notes ports on which the words for TLS are not what clients expect.

@@ -43,6 +43,7 @@ func (k *checker) vip(p place, v *VIP) {
 	k.transparent(p.key("transparent"), v, pool)
 	k.relay(p, v, pool)
 	k.bridge(p, v, pool)
+	k.routes(p, v)
 	k.startTLS(p, v, pool)
 	k.mapper(p, v, pool)
 }
@@ -68,8 +69,7 @@ func (k *checker) poolOf(p place, v *VIP) *Pool {
 
 func (k *checker) hosts(p place, hosts []string) {
 	for i, h := range hosts {
-		_, err := netip.ParseAddr(h)
-		if err != nil && !isHostname(h) || strings.HasSuffix(h, ".") {
+		if !isServable(h) {
 			k.mistake(p.value(i), `a host name such as "mail.example.org", without port or wildcard`, h)
 			continue
 		}

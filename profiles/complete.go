@@ -47,6 +47,11 @@ func (v *VIP) complete(ps map[string]*Profile, rootSet bool) {
 	for i, h := range v.Hosts {
 		v.Hosts[i] = strings.ToLower(h)
 	}
+	for _, r := range v.Routes {
+		for i, h := range r.Hosts {
+			r.Hosts[i] = strings.ToLower(h)
+		}
+	}
 	if rootSet {
 		return
 	}

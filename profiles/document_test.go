@@ -193,6 +193,7 @@ var tables = []struct {
 	{"vip", "[[vip]]", []string{
 		`name = "mail"`, `type = "http"`, `listen = ["192.0.2.10:80"]`, `profiles = ["owa"]`, `pool = "cas"`,
 	}},
+	{"vip.route", "[[vip.route]]", []string{`hosts = ["app.example.org"]`, `pool = "cas"`}},
 	{"vip.certificate", "[[vip.certificate]]", nil},
 	{"vip.tls", "[vip.tls]", nil},
 	{"profile", "[profile.owa]", nil},
@@ -219,7 +220,11 @@ func withExample(key, example string) string {
 			header = "[profile.pop3.probe]"
 		case tb.key == "server" && key == "profile.chain.in":
 			lines = append(slices.Clone(lines), `id = "node-1"`)
-		case tb.key == "pool" && table == "pool.tls":
+		case tb.key == "vip.route" && table != "vip.route":
+			lines = nil
+		case tb.key == "vip" && table == "vip.route":
+			lines = slices.Replace(slices.Clone(lines), 1, 2, `type = "ssl_bridge"`)
+		case tb.key == "pool" && (table == "pool.tls" || table == "vip.route"):
 			lines = append(slices.Clone(lines), `upstream_tls = "on"`)
 		case tb.key == "vip" && (table == "vip.tls" || table == "vip.certificate"):
 			lines = slices.Replace(slices.Clone(lines), 1, 2, `type = "https"`)

@@ -21,6 +21,10 @@ func isHost(s string) bool {
 	return err == nil || isHostname(s)
 }
 
+// isServable reports whether clients can ask for s: a host name without the dot of
+// the root, or an address.
+func isServable(s string) bool { return isHost(s) && !strings.HasSuffix(s, ".") }
+
 // HostPort splits the server's address; port is 0 if it names none.
 func (s *Server) HostPort() (host string, port int) {
 	host, port, _ = splitHost(s.Address)

@@ -126,7 +126,10 @@ type VIP struct {
 	Mapper string `toml:"mapper"`
 	// Group is the persistence group that the VIP shares bindings in with other
 	// VIPs of the same group and pool; empty: none.
-	Group        string        `toml:"group"`
+	Group string `toml:"group"`
+	// Routes have clients that ask for some names served by other pools, on a VIP of
+	// type ssl_bridge.
+	Routes       []Route       `toml:"route"`
 	Certificates []Certificate `toml:"certificate"`
 	TLS          VIPTLS        `toml:"tls"`
 }

@@ -17,8 +17,9 @@ type VIP struct {
 	Hosts          []string // in lower case, without port; empty serves any host
 	RootRedirect   string   // where "/" alone is sent; empty: nowhere
 	Profiles       []*Profile
-	Retired        bool           // a reload has taken the VIP away: connections close behind their next answer
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For names the client
+	Routes         map[string]*Profile // who serves those that ask for a name, in lower case; "*.example.org": any with one label in front
+	Retired        bool                // a reload has taken the VIP away: connections close behind their next answer
+	TrustedProxies []netip.Prefix      // whose X-Forwarded-For names the client
 
 	SubjectHeader   string   // tells the server the subject of the client's certificate; empty: it is not told
 	Private         []string // headers of that kind, of any VIP, in lower case: what a client sends is dropped

@@ -123,6 +123,8 @@ func printExplanation(w io.Writer, e *node.Explanation) error {
 	switch {
 	case e.Server != "":
 		line("server:", e.Server+" ("+e.Why+")")
+	case e.Status == 0:
+		line("server:", "none: casbah refuses the client ("+e.Why+")")
 	default:
 		line("server:", "none: casbah answers "+strconv.Itoa(e.Status)+" ("+e.Why+")")
 	}

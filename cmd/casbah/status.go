@@ -102,6 +102,14 @@ func printVIP(out io.Writer, v *admin.VIP) {
 	paragraph(out, "  listens on", labelWidth, cmp.Or(strings.Join(v.Listen, ", "), "nothing"))
 	paragraph(out, "  traffic", labelWidth, fmt.Sprintf("%s open, %d accepted, %s to pool %s",
 		count(int(v.Connections), "connection"), v.Accepted, count(int(v.Requests), "request"), v.Pool))
+	for i := range v.Routes {
+		r := &v.Routes[i]
+		text := strings.Join(r.Hosts, ", ") + " to pool " + r.Pool
+		if !r.Up {
+			text += ", which has no server for " + r.Profile
+		}
+		paragraph(out, "  by name", labelWidth, text)
+	}
 	for i := range v.Persistence {
 		p := &v.Persistence[i]
 		paragraph(out, "  "+p.Profile, labelWidth, persistenceWords(p))

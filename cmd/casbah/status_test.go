@@ -94,3 +94,21 @@ func TestStatusFitsTheScreen(t *testing.T) {
 		t.Errorf("events:\n%s; want %d", events, shownEvents)
 	}
 }
+
+// Names with another pool are shown with their VIP, and what is down of them.
+func TestStatusShowsRoutes(t *testing.T) {
+	var out bytes.Buffer
+	st := manyServers()
+	st.VIPs[0].Routes = []admin.Route{
+		{Hosts: []string{"app.example.org", "*.app.example.org"}, Pool: "app", Profile: "ews", Up: true},
+		{Hosts: []string{"x.example.org"}, Pool: "x", Profile: "oab"},
+	}
+	printStatus(&out, st, nil)
+	for _, want := range []string{
+		`(?m)^  by name +app\.example\.org, \*\.app\.example\.org to pool app$`, `(?m)^  by name +x\.example\.org to pool x, which has no server for oab$`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("the status does not show %s:\n%s", want, out.String())
+		}
+	}
+}

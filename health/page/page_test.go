@@ -93,6 +93,7 @@ func TestEverythingIsEscaped(t *testing.T) {
 	v.Events[0].Kind, v.Events[0].Text = evil, evil
 	p := &v.VIPs[0]
 	p.Name, p.Type, p.Pool, p.Listen, p.Profiles = evil, evil, evil, []string{evil}, []string{evil}
+	p.Routes = []page.Route{{Hosts: []string{evil}, Pool: evil}}
 	p.Answers[0].Name, p.Refused[0].Name, p.Ends[0].Name = evil, evil, evil
 	v.Pools[0].Name, v.Pools[0].Algorithm, v.Pools[0].UpstreamTLS = evil, evil, evil
 	v.Pools[0].Servers[0].Name, v.Pools[0].Servers[0].Address = evil, evil
@@ -166,6 +167,14 @@ func TestProfileOfAnotherPoolIsNotServed(t *testing.T) {
 	// Two servers lack oab, one lacks the three others.
 	if n := strings.Count(render(t, v), "<span>not served</span>"); n != 5 {
 		t.Errorf("%d cells are not served; want 5", n)
+	}
+}
+
+func TestNamesWithAnotherPoolAreShown(t *testing.T) {
+	v := sample()
+	v.VIPs[0].Routes = []page.Route{{Hosts: []string{"app.example.org", "*.app.example.org"}, Pool: "app"}}
+	if want := "<small>pool cas; app.example.org, *.app.example.org: pool app</small>"; !strings.Contains(render(t, v), want) {
+		t.Errorf("the page does not hold %s", want)
 	}
 }
 

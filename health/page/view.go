@@ -54,6 +54,13 @@ type VIP struct {
 	Evictions        uint64 // live bindings that made room for the VIP's
 	Refusals         uint64 // the VIP's bindings that found no room
 	Certificates     []Certificate
+	Routes           []Route
+}
+
+// Route is the names for which clients of a VIP get another pool.
+type Route struct {
+	Hosts []string
+	Pool  string
 }
 
 // Count is how often the thing of that name happened since start.

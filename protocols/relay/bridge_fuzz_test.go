@@ -26,6 +26,8 @@ func FuzzBridge(f *testing.F) {
 			return
 		}
 		s := newBridge(t, persistence.SourceIP, persistence.SSLID)
+		routed := *s.profile // of the same servers, by name
+		s.vip.Profiles, s.vip.Routes = append(s.vip.Profiles, &routed), map[string]*route.Profile{"mail.example.org": &routed}
 		g := s.open(t)
 		client := g.legs[0]
 		var server *fakeLeg

@@ -3,11 +3,12 @@
 //
 // The server is chosen once, by the chain of the VIP's profile over the
 // addresses of the connection, and over what a Reader finds in the first octets
-// of the client where the VIP has one. What the client says before its server is
-// there waits in the socket. Then the driver moves the octets, and the core hears
-// of progress, ends and time alone. A direction that ends is closed towards the
-// other side while the other direction goes on; a reset is passed on as one. TLS
-// on either side is the driver's, and makes no difference here.
+// of the client where the VIP has one: that may tell of another profile, too.
+// What the client says before its server is there waits in the socket. Then the
+// driver moves the octets, and the core hears of progress, ends and time alone. A
+// direction that ends is closed towards the other side while the other direction
+// goes on; a reset is passed on as one. TLS on either side is the driver's, and
+// makes no difference here.
 package relay
 
 import (
@@ -30,8 +31,8 @@ type Conn struct {
 	over    bool
 }
 
-// New returns the core of a client connection of the VIP that cur points to,
-// which has one profile. It takes the snapshot in force when it opens, and keeps it.
+// New returns the core of a client connection of the VIP that cur points to. Its
+// first profile serves unless a reader knows better. It takes the snapshot in force when it opens, and keeps it.
 func New(cur *Current, c engine.Conn) engine.Core {
 	return &Conn{cur: cur, client: c.Remote, local: c.Local.Addr(), session: c.Session, tls: c.Secure}
 }

@@ -50,9 +50,9 @@ func (r *helloReader) Client(v *route.VIP, rq *route.Request, p []byte) Verdict 
 		return Verdict{}
 	}
 	r.take(&h, rq)
-	switch {
-	case v.Serves(h.Name()) && (len(h.Name()) > 0 || len(v.Hosts) == 0):
-		return Verdict{Is: Known}
+	switch p := v.ByName(h.Name()); {
+	case p != nil:
+		return Verdict{Is: Known, Profile: p}
 	case len(h.Name()) == 0 && h.Modern:
 		return r.refuse(route.CauseHost, hello.MissingExtension)
 	default:

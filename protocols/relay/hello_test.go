@@ -325,3 +325,80 @@ func TestOneSnapshotForEachBridge(t *testing.T) {
 		t.Errorf("record of profile %s; want ews", r.Profile)
 	}
 }
+
+// The name in the hello tells the pool: each has its servers and its bindings, and
+// one without a server refuses its own clients alone.
+func TestNamesHavePools(t *testing.T) {
+	for _, n := range []int{1, 13, 1 << 14} {
+		s, app := newBridge(t, persistence.SourceIP), newBridge(t, persistence.SourceIP)
+		app.profile.Name, app.profile.IdleTimeout = "app", time.Second
+		for i := range app.profile.Candidates {
+			app.profile.Candidates[i].Endpoint.Name = "app1"
+		}
+		s.vip.Hosts = []string{"mail.example.org"}
+		s.vip.Profiles = append(s.vip.Profiles, app.profile)
+		s.vip.Routes = map[string]*route.Profile{"app.example.org": app.profile, "*.app.example.org": app.profile}
+		visit := func(name, profile string) *fake {
+			t.Helper()
+			f := s.open(t)
+			client := f.legs[0]
+			said := one(hellotest.Client(nil, hellotest.Host(name)))
+			for rest := said; len(rest) > 0; rest = rest[min(n, len(rest)):] {
+				f.sayOctets(client, rest[:min(n, len(rest))])
+			}
+			if profile == "" {
+				return f
+			}
+			receivedAll(t, f.last, said)
+			f.end(client)
+			f.end(f.last)
+			if r := s.ended(f, route.EndDone); r.Profile != profile || (f.last.endpoint.Name == "app1") != (profile == "app") {
+				t.Errorf("%s goes to %s by profile %s; want profile %s", name, f.last.endpoint.Name, r.Profile, profile)
+			}
+			return f
+		}
+		for range 2 {
+			visit("mail.example.org", "rpc")
+			visit("APP.example.org", "app")
+			visit("one.app.example.org", "app")
+		}
+		var active, bound int64
+		for i := range s.records {
+			if s.records[i].Why == "bound" {
+				bound++
+			}
+		}
+		for _, svc := range append(s.services, app.services...) {
+			active += svc.Active.Load()
+			if svc.Requests.Load() != 0 && svc.Requests.Load() != 2 && svc.Requests.Load() != 4 {
+				t.Errorf("a server has %d connections; want all of a pool at one", svc.Requests.Load())
+			}
+		}
+		if active != 0 || bound != 4 {
+			t.Errorf("%d open, %d bound; want none, and 4: the first of each pool is new", active, bound)
+		}
+		if s.ended(visit("no.example.org", ""), route.EndRefused); s.vip.Counters.Refused[route.CauseHost].Load() != 1 {
+			t.Error("a name that nothing serves is not counted")
+		}
+		for _, svc := range app.services {
+			svc.SetState(time.Unix(0, epoch), balance.Down)
+		}
+		if r := s.ended(visit("app.example.org", ""), route.EndNoServer); r.Profile != "app" || r.Attempts != 0 {
+			t.Errorf("record %+v; want no server of app", r)
+		}
+		visit("mail.example.org", "rpc")
+	}
+}
+
+// The idle time is that of the profile which the name leads to.
+func TestNameTellsIdleTime(t *testing.T) {
+	s, app := newBridge(t), newBridge(t)
+	app.profile.IdleTimeout = time.Second
+	s.vip.Profiles = append(s.vip.Profiles, app.profile)
+	s.vip.Routes = map[string]*route.Profile{"mail.example.org": app.profile}
+	f := s.open(t)
+	f.sayOctets(f.legs[0], greeting)
+	f.pass(time.Second) // the octets of the hello are known to have moved
+	f.pass(time.Second)
+	s.ended(f, route.EndIdle)
+}

@@ -30,9 +30,10 @@ type Reader interface {
 
 // Verdict is what a Reader says of a client. The zero value is More.
 type Verdict struct {
-	Is    Finding
-	Cause route.Cause // of a refusal, to be counted
-	Words []byte      // that a client is refused with; nil: none
+	Is      Finding
+	Profile *route.Profile // that serves a client which is Known; nil: the VIP's first
+	Cause   route.Cause    // of a refusal, to be counted
+	Words   []byte         // that a client is refused with; nil: none
 }
 
 // Finding is what a Verdict comes to.
@@ -52,6 +53,9 @@ func (c *Conn) read(now int64, b []byte, d engine.Driver) {
 	switch v := p.reader.Client(p.vip.VIP, &p.rq, b); v.Is {
 	case Known:
 		p.stage = dialling
+		if v.Profile != nil {
+			p.profile = v.Profile
+		}
 		d.Hold(engine.Client, true)
 		d.Wake(0) // the driver bounds the time of a dial
 		c.choose(now, d)
