@@ -17,6 +17,7 @@ const probedOWA = "[profile.owa.probe]\npath = \"/owa/healthcheck.htm\"\ninterva
 // for as long as it shows the cookie, and is served without it. S95: with the
 // default it is served at once. When the server is back it has its client again.
 func TestFallback(t *testing.T) {
+	t.Parallel()
 	for name, step := range map[string]string{
 		"application": `{ by = "cookie", name = "UserContext" }`, "inserted": `{ by = "insert_cookie" }`,
 	} {

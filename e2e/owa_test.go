@@ -110,6 +110,7 @@ func TestAutodiscoverIsSpread(t *testing.T) {
 // S50, S74: a client that stores no cookie is served and never sticks.
 // S6: casbah inserts its own cookie on OWA, ECP and PowerShell.
 func TestInsertedCookie(t *testing.T) {
+	t.Parallel()
 	const only = "[[profile.%s.chain]]\nby = \"insert_cookie\"\n"
 	for _, tt := range []struct{ profile, method, path string }{
 		{"owa", "GET", "/owa/"}, {"ecp", "GET", "/ecp/"}, {"powershell", "POST", "/PowerShell/"},

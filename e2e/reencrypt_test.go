@@ -56,6 +56,7 @@ fall     = 1
 // A server whose certificate does not hold is not sent a single request: its
 // services are down, and the status says why.
 func TestReencryptionVerifies(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, old, text, want string }{
 		{"wrong-name", `server_name = "localhost"`, `server_name = "mail.example.org"`, "mail.example.org"},
 		{"unknown-authority", "ca.pem", "lab.pem", "certificate"}, // of the VIP, which issued nothing

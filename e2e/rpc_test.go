@@ -456,6 +456,7 @@ func asksStub(r *rpcRig) []byte {
 
 // What is signed, and what is no answer, passes as it came, and is counted by cause.
 func TestMapperAnswersThatAreLeft(t *testing.T) {
+	t.Parallel()
 	tower := msrpc.Tower{Interface: msrpc.NSPI, Transfer: msrpc.NDR, Protocol: msrpc.TCP, Port: 49200}
 	stub := (&msrpc.MapResponse{Max: 4, Towers: [][]byte{tower.AppendTo(nil)}}).AppendTo(nil, msrpc.Encoding{})
 	unknown := (&msrpc.MapResponse{Max: 4, Status: msrpc.NotRegistered}).AppendTo(nil, msrpc.Encoding{})

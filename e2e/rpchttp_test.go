@@ -162,6 +162,7 @@ func circuits() int {
 //
 // CASBAH_LONG=1 makes it 10,000 connections in each mode.
 func TestVirtualConnectionsAreWhole(t *testing.T) {
+	t.Parallel()
 	const workers = 16
 	modesInTurn(t, func(t *testing.T, m mode) {
 		for _, login := range []struct{ name, auth string }{

@@ -71,6 +71,7 @@ func TestURLServerID(t *testing.T) {
 
 // S40: a server's own ID selects it, from wherever the step reads it.
 func TestCustomServerID(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		in, path string
 		headers  []string

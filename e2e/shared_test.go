@@ -150,6 +150,7 @@ func (c *crowd) address(profile string) (node.SharedStatus, bool) {
 // Without detection they all come to one server. Least_conn would spread what is
 // open at the moment, which depends on how fast the machine is.
 func TestOneAddressOfManyUsers(t *testing.T) {
+	t.Parallel()
 	for _, profile := range []string{"eas", "owa"} {
 		for _, after := range []int{8, 0} {
 			t.Run(fmt.Sprintf("%s/shared_after=%d", profile, after), func(t *testing.T) {

@@ -97,6 +97,7 @@ var upstreams = []string{"off", "on", "starttls"}
 // S110: STARTTLS on 143 ends at casbah, and 993 is served as well, whatever the
 // servers speak; a client of a library reads its mail.
 func TestIMAPThroughCasbah(t *testing.T) {
+	t.Parallel()
 	for _, upstream := range upstreams {
 		for _, w := range []mailTLS{{"tcp", true, upstream, ""}, {"tls", false, upstream, ""}, {"tcp", false, upstream, ""}} {
 			t.Run(w.String(), func(t *testing.T) {
@@ -152,6 +153,7 @@ func TestIMAPThroughCasbah(t *testing.T) {
 
 // Mail is submitted through every kind of VIP, by the library's client.
 func TestSMTPThroughCasbah(t *testing.T) {
+	t.Parallel()
 	for _, upstream := range upstreams {
 		for _, w := range []mailTLS{{"tcp", true, upstream, ""}, {"tls", false, upstream, ""}, {"tcp", false, upstream, ""}} {
 			t.Run(w.String(), func(t *testing.T) {
@@ -261,6 +263,7 @@ func (w *wire) stls(conf *tls.Config) *wire {
 
 // A client of POP3 reads its mail through every kind of VIP.
 func TestPOP3ThroughCasbah(t *testing.T) {
+	t.Parallel()
 	for _, upstream := range upstreams {
 		for _, w := range []mailTLS{{"tcp", true, upstream, ""}, {"tls", false, upstream, ""}, {"tcp", false, upstream, ""}} {
 			t.Run(w.String(), func(t *testing.T) {
@@ -300,6 +303,7 @@ var starters = map[string]string{"imap4": "a STARTTLS\r\n", "pop3": "STLS\r\n", 
 // What stands behind the command that begins TLS, in clear, is executed by nobody
 // (CVE-2011-0411), and counted.
 func TestInjectedCommandsAreDiscarded(t *testing.T) {
+	t.Parallel()
 	for protocol, starter := range starters {
 		t.Run(protocol, func(t *testing.T) {
 			engines(t, func(t *testing.T, m mode) {
@@ -349,6 +353,7 @@ func TestStartTLSGoneWrong(t *testing.T) {
 
 // Before TLS nothing is let through where it is required.
 func TestRequiredTLS(t *testing.T) {
+	t.Parallel()
 	w := offering
 	w.keys = "require_tls = true\n"
 	for protocol, tt := range map[string]struct{ refused, passes [2]string }{
@@ -374,6 +379,7 @@ func TestRequiredTLS(t *testing.T) {
 // A VIP that offers nothing passes STARTTLS on: TLS is with the server, whose
 // certificate the client sees. So it is when TLS begins at once.
 func TestStartTLSPasses(t *testing.T) {
+	t.Parallel()
 	for protocol, starter := range starters {
 		t.Run(protocol, func(t *testing.T) {
 			engines(t, func(t *testing.T, m mode) {
@@ -406,6 +412,7 @@ var farewells = map[string]string{"imap4": "* BYE casbah is going down", "pop3":
 // Clients are taken leave of in the words of their protocol, within TLS and
 // without, and none is reset.
 func TestMailIsTakenLeaveOf(t *testing.T) {
+	t.Parallel()
 	for protocol, farewell := range farewells {
 		for _, w := range []mailTLS{{"tcp", true, "starttls", ""}, {"tls", false, "on", ""}, {"tcp", false, "off", ""}} {
 			t.Run(protocol+"-"+w.String(), func(t *testing.T) {

@@ -97,6 +97,7 @@ func (r *terminated) accept(t *testing.T) (*wire, *proxyproto.Header) {
 // both ways, unchanged, and each side ends its half when it likes. Servers are
 // told of the client first.
 func TestTLSAroundARelay(t *testing.T) {
+	t.Parallel()
 	for _, e := range []ends{
 		{true, false, "off"},
 		{true, true, "off"},

@@ -95,16 +95,20 @@ func (s *pipes) close() {
 	s.free = nil
 }
 
-// spliceable reports whether the kernel can move the octets of l: a long Move
-// from a plain socket to another that takes octets now.
-func (l *leg) spliceable() bool {
+// long reports whether the kernel can move the octets of l: a long Move from a
+// plain socket to another. Where that takes none now, l waits, since what is read
+// meanwhile would be copied.
+func (l *leg) long() bool {
 	m := &l.move
 	if m.to == nil || m.left >= 0 && m.left < bounds.SpliceLeast || len(l.unread) > 0 || l.tls != nil {
 		return false
 	}
 	to := m.to
-	return to.tls == nil && to.up && !to.blocked && to.pipe == nil && !to.half && to.werr == nil
+	return to.tls == nil && to.up && !to.half && to.werr == nil
 }
+
+// spliceable reports whether the kernel can move octets of l now.
+func (l *leg) spliceable() bool { return l.long() && !l.move.to.blocked && l.move.to.pipe == nil }
 
 // splice moves octets to the target of the Move of l. It reports false where
 // that is not to be had, and l is to be read as ever.
