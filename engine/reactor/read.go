@@ -65,7 +65,7 @@ func (l *leg) mayRead() bool {
 	case l.held:
 		return false
 	case l.move.to != nil:
-		return l.move.to.queued() <= bounds.Full && !(l.move.to.blocked && l.long())
+		return l.move.to.queued() <= bounds.Full && (!l.move.to.blocked || !l.long())
 	default:
 		return len(l.unread) < huge
 	}
