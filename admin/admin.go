@@ -56,6 +56,7 @@ type Source interface {
 	Reload(ctx context.Context) error
 	bindingSource
 	explainer
+	timekeeper
 }
 
 // Options say who may use a Handler.
@@ -104,6 +105,7 @@ func New(n Source, o Options) *Handler {
 	mux.Handle("GET /api/v1/shared", h.read(h.shared))
 	mux.Handle("GET /api/v1/events", h.read(h.events))
 	mux.Handle("POST /api/v1/reload", h.change(h.reload))
+	mux.Handle("POST /api/v1/timeout", h.change(h.timeout))
 	mux.Handle("POST /api/v1/explain", h.read(h.explain))
 	mux.Handle("GET /api/v1/decisions", h.read(h.decisions))
 	mux.Handle("GET /api/v1/bindings", h.read(h.bindings))

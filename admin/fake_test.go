@@ -41,6 +41,8 @@ func (f *fake) Reload(context.Context) error {
 	return f.refuse
 }
 
+func (f *fake) SetTimeout(context.Context, node.Timeout) error { return f.refuse }
+
 // newFake has one VIP and one server, on which owa is down.
 func newFake() *fake {
 	st := node.Status{

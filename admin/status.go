@@ -121,8 +121,9 @@ type Clashes struct {
 // Status.
 type Persistence struct {
 	Profile  string          `json:"profile"`
-	Chain    []string        `json:"chain"`           // steps, in order
-	Timeout  float64         `json:"binding_seconds"` // a binding lives so long without use
+	Chain    []string        `json:"chain"`                      // steps, in order
+	Timeout  float64         `json:"binding_seconds"`            // a binding lives so long without use
+	Override *node.Timeout   `json:"timeout_override,omitempty"` // by which an operator has set it; none: the file did
 	Inserted *InsertedCookie `json:"cookie,omitempty"`
 
 	Companions []string `json:"companions,omitempty"` // names of the cookies that go with the application's
@@ -299,7 +300,7 @@ func shieldOf(s *node.ShieldStatus) *Shield {
 func persistenceOf(all []node.PersistenceStatus) []Persistence {
 	out := make([]Persistence, 0, len(all))
 	for i := range all {
-		p := Persistence{Profile: all[i].Profile, Chain: list(all[i].Chain), Timeout: all[i].Timeout.Seconds()}
+		p := Persistence{Profile: all[i].Profile, Chain: list(all[i].Chain), Timeout: all[i].Timeout.Seconds(), Override: all[i].Override}
 		if c := all[i].Inserted; c != nil {
 			p.Inserted = &InsertedCookie{
 				Name: c.Name, Version: c.Version, Timeout: c.Timeout.Seconds(), Format: c.Format, Path: c.Path,

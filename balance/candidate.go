@@ -34,11 +34,13 @@ func (c *Candidate) weight(k *clock) int64 {
 }
 
 // share returns the part of the weight at the time now of a service that came
-// back at from. The first pick after the ramp ends it, so that later ones need
-// no clock; where pools with different slow starts share a service, the
-// shortest holds.
+// back at from. One that drained has lost of its load what slow start would have
+// given it in as long a time, and regains that. The first pick after the ramp
+// ends it, so that later ones need no clock; where pools with different slow
+// starts share a service, the shortest holds.
 func (c *Candidate) share(from, now int64) int64 {
 	elapsed, whole := now-from, int64(c.SlowStart)
+	elapsed += max(whole-c.Service.away.Load(), 0)
 	if elapsed >= whole || elapsed <= -whole { // over, or the clock was set back
 		c.Service.ramp.CompareAndSwap(from, 0)
 		return fullShare

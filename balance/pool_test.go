@@ -14,7 +14,7 @@ func pool(weights ...int) []Candidate {
 			Service: &Service{Server: &Server{ID: id, Name: fmt.Sprintf("cas%d", id)}, Profile: "owa"},
 			Weight:  w,
 		}
-		cs[i].Service.state.Store(uint32(Up))
+		cs[i].Service.word.Store(standing{health: Up}.pack())
 	}
 	return cs
 }

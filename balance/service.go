@@ -1,6 +1,8 @@
 package balance
 
 import (
+	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -46,51 +48,150 @@ type Service struct {
 	Requests atomic.Uint64 // begun since start
 	Failures atomic.Uint64 // connect failures, resets and garbage before a response
 
-	state   atomic.Uint32
-	since   atomic.Int64 // Unix nanoseconds of the last change of state
-	latency atomic.Int64 // moving average of the time to the first response byte, in nanoseconds; 0: not measured
-	ramp    atomic.Int64 // Unix nanoseconds of its return, while slow start may apply; 0: full weight
+	word    atomic.Uint32 // what the probes say and what is ordered, packed by standing
+	since   atomic.Int64  // Unix nanoseconds of the last change of state
+	latency atomic.Int64  // moving average of the time to the first response byte, in nanoseconds; 0: not measured
+	ramp    atomic.Int64  // Unix nanoseconds of its return, while slow start may apply; 0: full weight
+	away    atomic.Int64  // how long it drained before, in nanoseconds; lostAll: it has no load left
 	nudge   atomic.Pointer[func()]
+	order   atomic.Pointer[Order] // nil: none
+
+	mu   sync.Mutex // serializes SetHealth and SetOrder, and guards the fields below
+	left int64      // Unix nanoseconds of when it took no new clients any more; 0: it takes them; lostAll: and has no load left
 }
 
-// State returns the service's state.
-func (s *Service) State() State { return State(s.state.Load()) }
+// lostAll is how long a service has drained that was down, in maintenance or
+// drained firmly: for ever.
+const lostAll = math.MaxInt64
 
-// SetState changes the state at the time now and reports the one before.
+// State returns the service's state, which what the probes say and what is
+// ordered make together.
+func (s *Service) State() State { return states[s.word.Load()%uint32(len(states))] }
+
+// Keeps reports whether the service serves clients that are bound to it and is
+// given no others: it drains, but not firmly, or nothing is known of it.
+func (s *Service) Keeps() bool {
+	w := s.word.Load() % uint32(len(states))
+	return states[w] == Unknown || states[w] == Drain && unpack(w).order != OrderFirm
+}
+
+// Health returns what the probes said last, whatever is ordered: Unknown before
+// their first answer, Up, Down or Drain.
+func (s *Service) Health() State { return unpack(s.word.Load()).health }
+
+// SetHealth takes in what the probes say at the time now: Up, Down, or Drain for
+// a server that takes itself out of service in an orderly way; Unknown takes back
+// what they said. It reports the state before, and whether there is another now:
+// State, which what is ordered has its part in.
+func (s *Service) SetHealth(now time.Time, health State) (before State, changed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, after := s.enter(now, standing{health, unpack(s.word.Load()).order})
+	return before, before != after
+}
+
+// SetState puts the service into that state at the time now, whatever the probes
+// say and is ordered, and reports the one before: Drain and Maintenance by an
+// order without end, the others by the probes and without an order.
 func (s *Service) SetState(now time.Time, st State) (before State) {
-	before = State(s.state.Swap(uint32(st)))
-	if before != st {
-		s.entered(now, before, st)
+	before = s.State()
+	switch st {
+	case Drain:
+		s.SetHealth(now, Up)
+		s.SetOrder(now, Order{Kind: OrderDrain, Since: now.UnixNano()})
+	case Maintenance:
+		s.SetOrder(now, Order{Kind: OrderMaintenance, Since: now.UnixNano()})
+	default:
+		s.SetHealth(now, st)
+		s.SetOrder(now, Order{})
 	}
 	return before
 }
 
-// SetHealth changes the state to what the probes say, Up or Down, unless an
-// operator has set another. It reports the state before.
-func (s *Service) SetHealth(now time.Time, st State) (before State, changed bool) {
-	for {
-		before = s.State()
-		if before == st || before == Drain || before == Maintenance {
-			return before, false
-		}
-		if s.state.CompareAndSwap(uint32(before), uint32(st)) {
-			s.entered(now, before, st)
-			return before, true
-		}
+// standing is what makes up a state.
+type standing struct {
+	health State     // Unknown, Up, Down or Drain
+	order  OrderKind // of the operator
+}
+
+// pack returns st as one word, so that one read tells the state.
+func (st standing) pack() uint32 { return uint32(st.health) | uint32(st.order)<<2 }
+
+// unpack is the reverse of pack.
+func unpack(word uint32) standing {
+	return standing{State(word & 3), OrderKind(word >> 2 & 3)}
+}
+
+// state returns what the two come to. Maintenance is for nobody, whatever the
+// probes say. A server that is down is no place for bound clients, and no drain
+// keeps them there.
+func (st standing) state() State {
+	switch {
+	case st.order == OrderMaintenance:
+		return Maintenance
+	case st.health == Down:
+		return Down
+	case st.order != NoOrder:
+		return Drain
+	default:
+		return st.health
 	}
 }
 
-// entered notes a change of state. A service that comes back begins its slow
-// start, and is measured anew; one that was never away does not.
-func (s *Service) entered(now time.Time, before, st State) {
-	s.since.Store(now.UnixNano())
-	switch {
-	case st == Up && (before == Down || before == Maintenance):
-		s.latency.Store(0)
-		s.ramp.Store(now.UnixNano())
-	case st == Down || st == Maintenance:
-		s.ramp.Store(0)
+// states holds the state of each word.
+var states = func() (all [16]State) {
+	for w := range all {
+		all[w] = unpack(uint32(w)).state()
 	}
+	return all
+}()
+
+// enter puts st in force. The caller holds s.mu.
+func (s *Service) enter(now time.Time, st standing) (before, after State) {
+	before, after = s.State(), st.state()
+	if before != after {
+		s.since.Store(now.UnixNano())
+	}
+	if after == Up {
+		s.comeBack(now.UnixNano())
+	} else {
+		s.goAway(now.UnixNano(), after, st.order)
+	}
+	s.word.Store(st.pack())
+	return before, after
+}
+
+// goAway notes how a service loses its load. One that is down, in maintenance or
+// drained firmly has none left, and one that drains loses it with time. At the
+// start there is none to lose.
+func (s *Service) goAway(now int64, st State, order OrderKind) {
+	switch {
+	case st == Down || st == Maintenance || order == OrderFirm:
+		s.left = lostAll
+		s.ramp.Store(0)
+	case st == Drain && s.ramp.Load() != 0: // it had not come back to all of it
+		s.left = lostAll
+		s.ramp.Store(0)
+	case st == Drain && s.left == 0:
+		s.left = now
+	}
+}
+
+// comeBack begins the slow start of a service that was away, and has it measured
+// anew.
+func (s *Service) comeBack(now int64) {
+	left := s.left
+	if left == 0 {
+		return
+	}
+	s.left = 0
+	away := int64(lostAll)
+	if left != lostAll {
+		away = max(now-left, 0)
+	}
+	s.latency.Store(0)
+	s.away.Store(away)
+	s.ramp.Store(now)
 }
 
 // Since returns when the state changed last; zero if it never did.

@@ -1,39 +1,106 @@
 package balance
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
 
-func TestSetHealthKeepsOperatorStates(t *testing.T) {
+// TestStates holds what the probes' word and the operator's come to, in whatever
+// order they come.
+func TestStates(t *testing.T) {
 	tests := []struct {
-		name    string
-		is, set State
-		want    State
-		changed bool
+		health State
+		order  OrderKind
+		want   State
+		keeps  bool
+	}{
+		{Unknown, NoOrder, Unknown, true},
+		{Up, NoOrder, Up, false},
+		{Down, NoOrder, Down, false},
+		{Drain, NoOrder, Drain, true},
+		{Unknown, OrderDrain, Drain, true},
+		{Up, OrderDrain, Drain, true},
+		{Down, OrderDrain, Down, false}, // bound clients must go elsewhere
+		{Drain, OrderDrain, Drain, true},
+		{Unknown, OrderFirm, Drain, false},
+		{Up, OrderFirm, Drain, false},
+		{Down, OrderFirm, Down, false},
+		{Drain, OrderFirm, Drain, false},
+		{Unknown, OrderMaintenance, Maintenance, false},
+		{Up, OrderMaintenance, Maintenance, false},
+		{Down, OrderMaintenance, Maintenance, false},
+		{Drain, OrderMaintenance, Maintenance, false},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%v-%v", tt.health, tt.order), func(t *testing.T) {
+			first, second := &Service{Server: new(Server)}, &Service{Server: new(Server)}
+			first.SetHealth(time.Unix(1, 0), tt.health)
+			first.SetOrder(time.Unix(2, 0), Order{Kind: tt.order})
+			second.SetOrder(time.Unix(1, 0), Order{Kind: tt.order})
+			second.SetHealth(time.Unix(2, 0), tt.health)
+			for _, s := range []*Service{first, second} {
+				if s.State() != tt.want || s.Keeps() != tt.keeps || s.Health() != tt.health || s.Order().Kind != tt.order {
+					t.Errorf("State() = %v, Keeps() = %v, Health() = %v, Order() = %v; want %v, %v, %v, %v",
+						s.State(), s.Keeps(), s.Health(), s.Order().Kind, tt.want, tt.keeps, tt.health, tt.order)
+				}
+			}
+		})
+	}
+}
+
+// Changes are told as they are to clients: what the probes say in maintenance
+// changes nothing, and holds when it is over.
+func TestSetHealthTellsOfChanges(t *testing.T) {
+	tests := []struct {
+		name       string
+		is, health State
+		want       State
+		changed    bool
 	}{
 		{"first-up", Unknown, Up, Up, true},
 		{"first-down", Unknown, Down, Down, true},
 		{"same", Up, Up, Up, false},
 		{"down", Up, Down, Down, true},
 		{"back", Down, Up, Up, true},
-		{"drained", Drain, Down, Drain, false},
-		{"in-maintenance", Maintenance, Up, Maintenance, false},
+		{"down-while-drained", Drain, Down, Down, true},
+		{"in-maintenance", Maintenance, Down, Maintenance, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &Service{Server: new(Server)}
 			s.SetState(time.Unix(1, 0), tt.is)
 			since := s.Since()
-			before, changed := s.SetHealth(time.Unix(2, 0), tt.set)
+			before, changed := s.SetHealth(time.Unix(2, 0), tt.health)
 			if before != tt.is || changed != tt.changed || s.State() != tt.want {
 				t.Errorf("SetHealth(%v) on %v = %v, %v, then %v; want %v, %v, then %v",
-					tt.set, tt.is, before, changed, s.State(), tt.is, tt.changed, tt.want)
+					tt.health, tt.is, before, changed, s.State(), tt.is, tt.changed, tt.want)
 			}
 			if moved := s.Since() != since; moved != tt.changed {
 				t.Errorf("Since moved: %v; want %v", moved, tt.changed)
 			}
+			if _, after := s.SetOrder(time.Unix(3, 0), Order{}); after != tt.health {
+				t.Errorf("without an order the state is %v; want %v", after, tt.health)
+			}
 		})
+	}
+}
+
+// What the data path asks costs no memory.
+func TestStateDoesNotAllocate(t *testing.T) {
+	s := &Service{Server: new(Server)}
+	s.SetState(time.Unix(1, 0), Drain)
+	var kept, drains int
+	got := testing.AllocsPerRun(100, func() {
+		if s.State() == Drain && s.Order().Kind == OrderDrain {
+			drains++
+		}
+		if s.Keeps() {
+			kept++
+		}
+	})
+	if got != 0 || drains == 0 || kept != drains {
+		t.Errorf("%v allocations, %d drained, %d kept", got, drains, kept)
 	}
 }
 
@@ -59,7 +126,7 @@ func TestLatencyIsAMovingAverage(t *testing.T) {
 func TestLatencyIsForgottenOnReturn(t *testing.T) {
 	s := &Service{Server: new(Server)}
 	s.Observe(time.Hour)
-	comeBack(s)
+	comesBack(s)
 	if got := s.Latency(); got != 0 {
 		t.Errorf("Latency() = %v; want 0", got)
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// comeBack takes a service down and up again now.
-func comeBack(s *Service) {
+// comesBack takes a service down and up again now.
+func comesBack(s *Service) {
 	s.SetState(time.Now(), Down)
 	s.SetState(time.Now(), Up)
 }
@@ -16,7 +16,7 @@ func TestWeightRamps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cs := pool(50)
 		cs[0].SlowStart = time.Minute
-		comeBack(cs[0].Service)
+		comesBack(cs[0].Service)
 		var got []int64
 		for range 7 {
 			var k clock
@@ -36,56 +36,100 @@ func TestWeightRamps(t *testing.T) {
 }
 
 // TestSlowStartShares: just after its return a service gets a tenth of its share
-// under every algorithm, and all of it when slow start is over.
+// under every algorithm, and all of it when slow start is over. A drain that has
+// lost the load ends like an outage; one that has not leaves the shares alone.
 func TestSlowStartShares(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, name := range Algorithms() {
-			a, err := New(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			cs := pool(100, 100)
-			for i := range cs {
-				cs[i].SlowStart = time.Minute
-			}
-			comeBack(cs[1].Service)
-			wantShares(t, fill(a, cs, 4400), []int{10, 1}, 0.12)
+	returns := []struct {
+		name string
+		away func(s *Service)
+		want []int
+	}{
+		{"down", comesBack, []int{10, 1}},
+		{"maintenance", ordered(OrderMaintenance, 0), []int{10, 1}},
+		{"drain", ordered(OrderDrain, time.Minute), []int{10, 1}},
+		{"firm-drain", ordered(OrderFirm, 0), []int{10, 1}},
+		{"withdrawn-drain", ordered(OrderDrain, 0), []int{1, 1}},
+	}
+	for _, name := range Algorithms() {
+		for _, back := range returns {
+			t.Run(name+"/"+back.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a, err := New(name)
+					if err != nil {
+						t.Fatal(err)
+					}
+					cs := pool(100, 100)
+					for i := range cs {
+						cs[i].SlowStart = time.Minute
+					}
+					back.away(cs[1].Service)
+					wantShares(t, fill(a, cs, 4400), back.want, 0.12)
 
-			time.Sleep(time.Minute)
-			for i := range cs {
-				cs[i].Service.Active.Store(0)
-			}
-			wantShares(t, fill(a, cs, 4400), []int{1, 1}, 0.06)
+					time.Sleep(time.Minute)
+					for i := range cs {
+						cs[i].Service.Active.Store(0)
+					}
+					wantShares(t, fill(a, cs, 4400), []int{1, 1}, 0.06)
+				})
+			})
 		}
-	})
+	}
+}
+
+// ordered returns what has an operator order something for that time, and then
+// nothing any more.
+func ordered(kind OrderKind, lasts time.Duration) func(*Service) {
+	return func(s *Service) {
+		s.SetOrder(time.Now(), Order{Kind: kind})
+		time.Sleep(lasts)
+		s.SetOrder(time.Now(), Order{})
+	}
 }
 
 func TestSlowStartOnlyOnReturn(t *testing.T) {
+	const slow = time.Hour
+	step := func(after time.Duration, st State, order OrderKind) func(*Service, *time.Time) {
+		return func(s *Service, now *time.Time) {
+			*now = now.Add(after)
+			s.SetHealth(*now, st)
+			s.SetOrder(*now, Order{Kind: order})
+		}
+	}
+	type steps []func(*Service, *time.Time)
 	tests := []struct {
-		name   string
-		states []State
-		want   int64
+		name  string
+		steps steps
+		want  int64
 	}{
-		{"at-start", []State{Up}, 1000},
-		{"after-down", []State{Up, Down, Up}, 100},
-		{"down-at-start", []State{Down, Up}, 100},
-		{"after-maintenance", []State{Up, Maintenance, Up}, 100},
-		{"after-drain", []State{Up, Drain, Up}, 1000},
-		{"down-again", []State{Down, Up, Down}, 1000},
+		{"at-start", steps{step(0, Up, NoOrder)}, 1000},
+		{"after-down", steps{step(0, Up, NoOrder), step(0, Down, NoOrder), step(0, Up, NoOrder)}, 100},
+		{"down-at-start", steps{step(0, Down, NoOrder), step(0, Up, NoOrder)}, 100},
+		{"after-maintenance", steps{step(0, Up, NoOrder), step(0, Up, OrderMaintenance), step(0, Up, NoOrder)}, 100},
+		{"after-a-moment-of-drain", steps{step(0, Up, NoOrder), step(0, Up, OrderDrain), step(0, Up, NoOrder)}, 1000},
+		{"after-half-a-drain", steps{step(0, Up, NoOrder), step(0, Up, OrderDrain), step(slow/2, Up, NoOrder)}, 550},
+		{"after-a-drain", steps{step(0, Up, NoOrder), step(0, Up, OrderDrain), step(slow, Up, NoOrder)}, 100},
+		{"after-a-long-drain", steps{step(0, Up, NoOrder), step(0, Up, OrderDrain), step(9*slow, Up, NoOrder)}, 100},
+		{"after-a-drain-of-its-own", steps{step(0, Up, NoOrder), step(0, Drain, NoOrder), step(slow, Up, NoOrder)}, 100},
+		{"after-firm-drain", steps{step(0, Up, NoOrder), step(0, Up, OrderFirm), step(0, Up, NoOrder)}, 100},
+		{"firm-then-soft", steps{step(0, Up, NoOrder), step(0, Up, OrderFirm), step(0, Up, OrderDrain), step(0, Up, NoOrder)}, 100},
+		{"down-while-drained", steps{step(0, Up, NoOrder), step(0, Down, OrderDrain), step(0, Up, OrderDrain), step(0, Up, NoOrder)}, 100},
+		{"drained-in-slow-start", steps{step(0, Down, NoOrder), step(0, Up, NoOrder), step(slow/2, Up, OrderDrain), step(0, Up, NoOrder)}, 100},
+		{"drained-from-the-start", steps{step(0, Unknown, OrderDrain), step(0, Up, OrderDrain), step(slow, Up, NoOrder)}, 100},
+		{"down-again", steps{step(0, Down, NoOrder), step(0, Up, NoOrder), step(0, Down, NoOrder)}, 1000},
+		{"over", steps{step(0, Down, NoOrder), step(0, Up, NoOrder), step(slow, Up, NoOrder)}, 1000},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := &Service{Server: new(Server)}
-			for _, st := range tt.states {
-				s.SetState(time.Now(), st)
+			s, now := &Service{Server: new(Server)}, time.Unix(1e9, 0)
+			for _, do := range tt.steps {
+				do(s, &now)
 			}
-			c := Candidate{Service: s, Weight: 1, SlowStart: time.Hour}
-			var k clock
-			if got := c.weight(&k); got != tt.want {
+			c := Candidate{Service: s, Weight: 1, SlowStart: slow}
+			if got := c.weight(&clock{now.UnixNano()}); got != tt.want {
 				t.Errorf("weight = %d; want %d", got, tt.want)
 			}
 			c.SlowStart = 0
-			if got := c.weight(&k); got != fullShare {
+			if got := c.weight(&clock{now.UnixNano()}); got != fullShare {
 				t.Errorf("weight without slow start = %d; want %d", got, fullShare)
 			}
 		})
@@ -105,6 +149,7 @@ func TestSlowStartWhenTheClockIsSetBack(t *testing.T) {
 		{time.Minute, fullShare},
 		{time.Hour, fullShare},
 	}
+	c.Service.away.Store(lostAll)
 	for _, tt := range tests {
 		c.Service.ramp.Store(now.Add(tt.ahead).UnixNano())
 		if got := c.weight(&clock{now.UnixNano()}); got != tt.want {

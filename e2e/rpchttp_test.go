@@ -116,13 +116,18 @@ func (o *circuit) wantPDU(want []byte) error {
 
 // call sends a request PDU with that body, which the lab sends back.
 func (o *circuit) call(body string) error {
-	p := []byte{5, 0, 0, 3, 0x10, 0, 0, 0}
-	p = binary.LittleEndian.AppendUint16(p, uint16(16+len(body)))
-	p = append(append(p, make([]byte, 6)...), body...)
+	p := requestPDU(body)
 	if _, err := o.in.Write(p); err != nil {
 		return err
 	}
 	return o.wantPDU(p)
+}
+
+// requestPDU is a request of RPC with that body.
+func requestPDU(body string) []byte {
+	p := []byte{5, 0, 0, 3, 0x10, 0, 0, 0}
+	p = binary.LittleEndian.AppendUint16(p, uint16(16+len(body)))
+	return append(append(p, make([]byte, 6)...), body...)
 }
 
 func (o *circuit) hangUp() {

@@ -98,6 +98,11 @@ type Driver interface {
 	StartTLS(l Leg, dropUnread bool)
 	// Close closes l. Closing a leg that is gone does nothing.
 	Close(l Leg, how How)
+	// Tie ties the upstream connection of l to one owner for as long as it is
+	// open, and returns whose it was before; 0 is nobody's. It keeps its first
+	// owner, and 0 for the owner asks alone. Who ties gives a number that nobody
+	// else has or had. A connection that is tied is never parked: Close flushes it.
+	Tie(l Leg, owner uint64) (tied uint64)
 	// Wake sets the one deadline of the core, in the time of now; 0 is none. It
 	// replaces the one before.
 	Wake(at int64)

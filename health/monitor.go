@@ -99,7 +99,7 @@ func (m *Monitor) Verdict() balance.State { return balance.State(m.verdict.Load(
 // monitors do not probe at once: over a whole interval where the state is known,
 // over a tenth where traffic waits for it.
 func (m *Monitor) resume() time.Duration {
-	switch st := m.o.Service.State(); st {
+	switch st := m.o.Service.Health(); st {
 	case balance.Up, balance.Down:
 		m.streak.Resume(st == balance.Up)
 		m.verdict.Store(uint32(st))
@@ -163,6 +163,6 @@ func (m *Monitor) probe(ctx context.Context, begun time.Time) {
 	// have had the state in between.
 	from, changed := m.o.Service.SetHealth(now, verdict)
 	if changed && m.o.OnChange != nil {
-		m.o.OnChange(Change{Service: m.o.Service, From: from, To: verdict, At: now, Cause: err})
+		m.o.OnChange(Change{Service: m.o.Service, From: from, To: m.o.Service.State(), At: now, Cause: err})
 	}
 }

@@ -237,21 +237,29 @@ func TestMonitorStopsWithoutAVerdict(t *testing.T) {
 	})
 }
 
-func TestMonitorLeavesOperatorStates(t *testing.T) {
-	for _, st := range []balance.State{balance.Drain, balance.Maintenance} {
-		t.Run(st.String(), func(t *testing.T) {
+// What is ordered stays ordered, whatever the probes say: in maintenance their
+// word waits. A drain keeps nobody at a server that is down.
+func TestMonitorLeavesOrders(t *testing.T) {
+	tests := []struct{ ordered, want, after balance.State }{
+		{balance.Drain, balance.Down, balance.Down},
+		{balance.Maintenance, balance.Maintenance, balance.Down},
+	}
+	for _, tt := range tests {
+		t.Run(tt.ordered.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWatch(func(context.Context) error { return errBad })
-				w.service.SetState(time.Now(), st)
+				w.service.SetState(time.Now(), tt.ordered)
+				order := w.service.Order().Kind
 				w.runFor(t, time.Minute)
-				if w.service.State() != st || len(w.changes) != 0 || w.Verdict() != balance.Down {
-					t.Errorf("state %v, changes %v, verdict %v; want %v, none, down", w.service.State(), w.changes, w.Verdict(), st)
+				if w.service.State() != tt.want || w.service.Order().Kind != order || w.Verdict() != balance.Down {
+					t.Errorf("state %v, order %v, verdict %v; want %v, %v, down", w.service.State(), w.service.Order().Kind, w.Verdict(), tt.want, order)
 				}
-				// The operator gives the service back: the next answer has it.
-				w.service.SetState(time.Now(), balance.Unknown)
-				w.runFor(t, 6*time.Second)
-				if w.service.State() != balance.Down || len(w.changes) != 1 {
-					t.Errorf("given back: state %v, changes %v; want down, one", w.service.State(), w.changes)
+				if changed := len(w.changes) != 0; changed != (tt.want != tt.ordered) {
+					t.Errorf("changes %v", w.changes)
+				}
+				w.service.SetOrder(time.Now(), balance.Order{})
+				if w.service.State() != tt.after {
+					t.Errorf("without an order the state is %v; want %v", w.service.State(), tt.after)
 				}
 			})
 		})

@@ -23,9 +23,12 @@ import (
 // snapshot is the run-time form of one configuration. Nothing in it changes
 // once it is in force.
 type snapshot struct {
-	config *profiles.Config
+	config *profiles.Config // that of the file, with what operators have set
 	vips   []*builtVIP
 	plans  []plan // what is probed
+
+	file     *profiles.Config
+	timeouts timeouts // over those of the file
 
 	endpoints map[endpointKey]*balance.Endpoint
 	trusts    map[trustKey]*tlsterm.Trust

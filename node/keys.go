@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -34,7 +33,7 @@ func (n *Node) restoreTickets(now time.Time) {
 	text, err := os.ReadFile(f.path)
 	if err == nil {
 		if err = n.tickets.Restore(text, now); err != nil {
-			err = f.setAside(err)
+			err = setAside(f.path, err)
 		}
 	}
 	switch {
@@ -44,15 +43,6 @@ func (n *Node) restoreTickets(now time.Time) {
 		n.warn("tls", "the keys of session tickets are lost, clients begin new TLS sessions: "+err.Error())
 	}
 	n.turnTickets(now)
-}
-
-// setAside renames a file that was refused because of why.
-func (f *ticketFile) setAside(why error) error {
-	aside := f.path + ".damaged"
-	if err := os.Rename(f.path, aside); err != nil {
-		return fmt.Errorf("%s: %w (and it cannot be set aside: %w)", filepath.Base(f.path), why, err)
-	}
-	return fmt.Errorf("%s: %w (it is kept as %s)", filepath.Base(f.path), why, aside)
 }
 
 // keepTickets changes the ticket keys in time until the node stops.

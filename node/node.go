@@ -54,6 +54,7 @@ type Node struct {
 	passphrase []byte
 	entries    map[string]*entry // by VIP name
 	probes     map[serviceKey]*probing
+	timeouts   timeouts
 
 	leaving  leaving
 	snap     atomic.Pointer[snapshot] // in force, nil before Start; who only looks needs no lock
@@ -124,6 +125,7 @@ func (n *Node) Start(ctx context.Context) error {
 	defer n.reload.Unlock()
 	n.restoreTable(time.Now(), n.config)
 	n.restoreTickets(time.Now())
+	n.restoreTimeouts()
 	if err := n.apply(ctx, n.config); err != nil {
 		n.cancel()
 		n.work.Wait()

@@ -13,6 +13,7 @@ type PersistenceStatus struct {
 	Profile  string
 	Chain    []string        // the steps, in order
 	Timeout  time.Duration   // of a binding, without use
+	Override *Timeout        // by which an operator has set Timeout; nil: the file did
 	Inserted *InsertedStatus // nil without insert_cookie
 
 	Companions []string // names of the cookies that go with the application's
@@ -30,9 +31,12 @@ type InsertedStatus struct {
 
 // persistenceStatus tells of p on v as its chain is, which may have fewer steps
 // than the configuration.
-func persistenceStatus(conf *profiles.Config, v *builtVIP, p *route.Profile) PersistenceStatus {
-	rules := conf.Profiles[p.Name]
+func persistenceStatus(snap *snapshot, v *builtVIP, p *route.Profile) PersistenceStatus {
+	rules := snap.config.Profiles[p.Name]
 	s := PersistenceStatus{Profile: p.Name, Timeout: rules.BindingTimeout}
+	if o, ok := snap.timeouts[p.Name]; ok {
+		s.Override = &o
+	}
 	for i := 0; p.Chain.StepName(i) != ""; i++ {
 		s.Chain = append(s.Chain, p.Chain.StepName(i))
 	}

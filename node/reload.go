@@ -70,10 +70,11 @@ func processChanges(a, b *profiles.Process) []string {
 // Everything that can fail comes before anything that changes.
 func (n *Node) apply(ctx context.Context, conf *profiles.Config) error {
 	passphrase, old := passphrases(conf, n.passphrase)
-	snap, err := n.live.build(conf, passphrase, old...)
+	snap, err := n.live.build(n.timeouts.over(conf), passphrase, old...)
 	if err != nil {
 		return err
 	}
+	snap.file, snap.timeouts = conf, n.timeouts
 	if err := permitted(conf); err != nil {
 		return err
 	}

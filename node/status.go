@@ -184,7 +184,7 @@ func (n *Node) vipStatus(snap *snapshot, v *builtVIP) VIPStatus {
 	}
 	for _, p := range v.route.Profiles {
 		if !slices.ContainsFunc(s.Persistence, func(o PersistenceStatus) bool { return o.Profile == p.Name }) { // else on another pool
-			s.Persistence = append(s.Persistence, persistenceStatus(snap.config, v, p))
+			s.Persistence = append(s.Persistence, persistenceStatus(snap, v, p))
 		}
 	}
 	s.Mapper = mapperStatus(v)

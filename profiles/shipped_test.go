@@ -33,7 +33,7 @@ func TestShippedChains(t *testing.T) {
 		{"ecp", "source_ip, cookie msExchEcpCanary, insert_cookie", 10 * time.Minute, 3 * time.Minute, 8 * time.Hour},              // S4, S6, S7, S16
 		{"eas", "source_ip, header Authorization", 61 * time.Minute, time.Hour, 2 * time.Hour},                                     // S17
 		{"ews", "cookie exchangecookie, ssl_id", 31 * time.Minute, 31 * time.Minute, 45 * time.Minute},                             // S18
-		{"outlook_anywhere", "source_ip, none, cookie OutlookSession (client)", 30 * time.Minute, 16 * time.Minute, 8 * time.Hour}, // S8, S19
+		{"outlook_anywhere", "source_ip, none, cookie OutlookSession (client)", 31 * time.Minute, 16 * time.Minute, 8 * time.Hour}, // S8, S19
 		{"oab", "source_ip, ssl_id", 5 * time.Minute, time.Minute, time.Hour},                                                      // S20
 		{"autodiscover", "none", 5 * time.Minute, time.Minute, time.Hour},                                                          // S21
 		{"powershell", "insert_cookie, cookie MS-WSMAN", 16 * time.Minute, 5 * time.Minute, time.Hour},                             // S4, S6, S9

@@ -76,7 +76,7 @@ func flagsOf(ctx context.Context, c *command) []string {
 // its usage that are written in small letters, and the names of profiles.
 func operandsOf(c *command) string {
 	switch c.name {
-	case "profiles", "probe":
+	case "profiles", "probe", "timeout":
 		return shippedNames()
 	case "completion":
 		return "bash"

@@ -44,6 +44,7 @@ func commands() []command {
 		{"profiles", "[NAME]", "print the profiles that ship", printProfiles},
 		{"status", "[-watch|-json]", "what a running casbah is and does", status},
 		{"bindings", "[count|delete]", "list, count, look up or delete the bindings of a running casbah", bindings},
+		{"timeout", "PROFILE MINUTES", "have the bindings of a profile last that long without use", timeout},
 		{"reload", "-token-file FILE", "have a running casbah read its configuration again", reload},
 		{"explain", "[METHOD] URL", "say where a request would go, and why", explain},
 		{"completion", "bash", "print what teaches a shell the commands and their flags", completion},

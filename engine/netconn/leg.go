@@ -27,6 +27,7 @@ type leg struct {
 	endpoint *balance.Endpoint // nil is the client
 	wire     *wire             // nil until dialled
 	reused   bool              // it was parked before
+	tied     uint64            // see engine.Driver; 0: to nobody
 
 	// What the core has been told, and is due to be told.
 	dial    dialState

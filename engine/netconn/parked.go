@@ -182,7 +182,7 @@ func (c *conn) park(l *leg) bool {
 	if l.wire.cork != nil && !l.wire.cork.whole() {
 		return false
 	}
-	if l.endpoint.Personal() || l.wire.tls != nil && l.endpoint.TLS == nil {
+	if l.endpoint.Personal() || l.tied != 0 || l.wire.tls != nil && l.endpoint.TLS == nil {
 		return false // it belongs to its client; TLS that began later is of its session
 	}
 	if c.reader == l {

@@ -106,5 +106,17 @@ func (c *conn) Close(id engine.Leg, how engine.How) {
 	}
 }
 
+// Tie implements engine.Driver.
+func (c *conn) Tie(id engine.Leg, owner uint64) (tied uint64) {
+	l := c.leg(id)
+	if l == nil {
+		return 0
+	}
+	if tied = l.tied; tied == 0 {
+		l.tied = owner
+	}
+	return tied
+}
+
 // Wake implements engine.Driver.
 func (c *conn) Wake(at int64) { c.wake = at }

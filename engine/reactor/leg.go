@@ -20,6 +20,7 @@ type leg struct {
 	tls       *session          // nil is plain
 	discarded int32             // octets read since it is gone
 	dropped   int32             // octets that StartTLS discarded
+	tied      uint64            // see engine.Driver; 0: to nobody
 	until     int64             // deadline of the driver's own for this leg; 0: none
 	next      *leg              // in the list of closed ones of the conn, or on a shelf
 

@@ -39,7 +39,7 @@ func (lp *loop) park(l *leg) bool {
 	if !clean || l.tls != nil && !l.tls.bio.Whole() {
 		return false
 	}
-	if l.endpoint.Personal() || l.tls != nil && l.endpoint.TLS == nil {
+	if l.endpoint.Personal() || l.tied != 0 || l.tls != nil && l.endpoint.TLS == nil {
 		return false // it belongs to its client; TLS that began later is of its session
 	}
 	if l.hot && !silent(int(l.fd)) {

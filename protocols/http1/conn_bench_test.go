@@ -14,15 +14,23 @@ import (
 type sink struct {
 	octets int
 	dials  int
+	tied   uint64
 }
 
 func (s *sink) Send(_ engine.Leg, p []byte) bool                { s.octets += len(p); return false }
 func (s *sink) Hold(engine.Leg, bool)                           {}
 func (s *sink) Move(engine.Leg, engine.Leg, int64)              {}
-func (s *sink) Dial(e *balance.Endpoint, reuse bool) engine.Leg { s.dials++; return 1 }
+func (s *sink) Dial(e *balance.Endpoint, reuse bool) engine.Leg { s.dials++; s.tied = 0; return 1 }
 func (s *sink) StartTLS(engine.Leg, bool)                       {}
 func (s *sink) Close(engine.Leg, engine.How)                    {}
 func (s *sink) Wake(int64)                                      {}
+
+func (s *sink) Tie(_ engine.Leg, owner uint64) (tied uint64) {
+	if tied = s.tied; tied == 0 {
+		s.tied = owner
+	}
+	return tied
+}
 
 const browser = "Host: mail.example.org\r\nConnection: keep-alive\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
 	"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\n"

@@ -47,6 +47,7 @@ type fakeLeg struct {
 	to       *fakeLeg // of a Move
 	left     int64
 	reused   bool // dialled with reuse
+	tied     uint64
 	eof      bool
 }
 
@@ -282,6 +283,19 @@ func (f *fake) Close(id engine.Leg, how engine.How) {
 			other.to = nil
 		}
 	}
+}
+
+// Tie implements engine.Driver.
+func (f *fake) Tie(id engine.Leg, owner uint64) uint64 {
+	l := f.legs[id]
+	if l == nil {
+		return 0
+	}
+	tied := l.tied
+	if tied == 0 {
+		l.tied = owner
+	}
+	return tied
 }
 
 // Wake implements engine.Driver.

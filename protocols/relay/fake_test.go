@@ -323,6 +323,9 @@ func (f *fake) Close(id engine.Leg, how engine.How) {
 	}
 }
 
+// Tie implements engine.Driver.
+func (f *fake) Tie(engine.Leg, uint64) uint64 { f.t.Fatal("a relayed connection is tied"); return 0 }
+
 // Wake implements engine.Driver.
 func (f *fake) Wake(at int64) { f.wake, f.wakes = at, f.wakes+1 }
 

@@ -1,0 +1,252 @@
+package acmecert
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/binary"
+	"encoding/pem"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// firstRetry is how long after a failure is tried again, and lastRetry how long
+	// it becomes: three times as long after each. That is five in the first hour, which
+	// is what Let's Encrypt allows for one name.
+	firstRetry = 2 * time.Minute
+	lastRetry  = 6 * time.Hour
+
+	// longestWait is the longest that a server is left alone because it wants to be.
+	longestWait = 7 * 24 * time.Hour
+)
+
+// Told is what became of an attempt.
+type Told struct {
+	File  string
+	Names []string
+	Again time.Time // when is tried again; with Err
+	Err   error     // nil: the file holds a new certificate
+}
+
+// Manager keeps the certificates that are wanted: it gets those that lack, and
+// renews the others when two thirds of their time are over. One order is open at a
+// time. Made by NewManager.
+type Manager struct {
+	version string
+	solver  Solver
+	wake    chan struct{}
+
+	mu   sync.Mutex // guards the fields below
+	conf Config
+	jobs []*job
+}
+
+// job is one certificate that is kept.
+type job struct {
+	spec     Spec
+	file     string
+	next     time.Time // when it is asked for
+	failures int
+	err      error
+	busy     bool
+}
+
+// NewManager returns a manager that wants nothing yet.
+func NewManager(version string, solver Solver) *Manager {
+	return &Manager{version: version, solver: solver, wake: make(chan struct{}, 1)}
+}
+
+// Want says which certificates are wanted from now on. Those that failed are tried
+// at once: who changes the configuration has done something about it. A server that
+// wanted to be left alone is.
+func (m *Manager) Want(conf *Config, specs []Spec, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := make(map[string]*job)
+	for _, j := range m.jobs {
+		before[j.file] = j
+	}
+	m.conf, m.jobs = *conf, nil
+	for i := range specs {
+		file := conf.File(&specs[i])
+		j := before[file]
+		if j == nil {
+			j = &job{spec: specs[i], file: file}
+		}
+		if j.failures == 0 || retryAfter(j.err, now) == 0 {
+			j.next = due(file, &specs[i], now)
+		}
+		before[file] = j
+		if !containsJob(m.jobs, j) {
+			m.jobs = append(m.jobs, j)
+		}
+	}
+	select {
+	case m.wake <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+func containsJob(jobs []*job, j *job) bool {
+	for _, other := range jobs {
+		if other == j {
+			return true
+		}
+	}
+	return false
+}
+
+// Status returns what is known of the certificate in a file; false if it is none
+// of the manager's.
+func (m *Manager) Status(file string) (Status, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, j := range m.jobs {
+		if j.file == file {
+			s := Status{Directory: m.conf.Directory, Challenge: m.conf.Challenge, Next: j.next, Failures: j.failures}
+			if j.busy {
+				s.Next = time.Time{}
+			}
+			if j.err != nil {
+				s.Error = j.err.Error()
+			}
+			return s, true
+		}
+	}
+	return Status{}, false
+}
+
+// Run gets and renews certificates until ctx ends, and tells of each attempt.
+func (m *Manager) Run(ctx context.Context, tell func(Told)) {
+	var account *account
+	for {
+		j, conf, wait := m.nextJob(time.Now())
+		if wait > 0 {
+			if !m.sleep(ctx, wait) {
+				return
+			}
+			continue
+		}
+		if account == nil || account.conf != conf {
+			account = nil
+		}
+		data, err := []byte(nil), error(nil)
+		if account == nil {
+			account, err = openAccount(&conf, m.version)
+		}
+		if err == nil {
+			data, err = account.obtain(ctx, &j.spec, m.solver)
+		}
+		if err == nil {
+			err = replace(j.file, data)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		tell(m.done(j, err, time.Now()))
+	}
+}
+
+// nextJob returns what is to be done now, and else how long there is nothing.
+func (m *Manager) nextJob(now time.Time) (*job, Config, time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	wait := time.Hour // clocks are set
+	for _, j := range m.jobs {
+		left := j.next.Sub(now)
+		if left <= 0 {
+			j.busy = true
+			return j, m.conf, 0
+		}
+		wait = min(wait, left)
+	}
+	return nil, Config{}, wait
+}
+
+// sleep waits, unless something else is wanted; false: ctx has ended.
+func (m *Manager) sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	case <-m.wake:
+	}
+	return true
+}
+
+// done notes what became of an attempt.
+func (m *Manager) done(j *job, err error, now time.Time) Told {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	j.busy, j.err = false, err
+	if err == nil {
+		j.failures, j.next = 0, due(j.file, &j.spec, now)
+		if !j.next.After(now) { // such as one that has expired: nobody asks for another one at once
+			err = fmt.Errorf("the certificate that has come is to be renewed already")
+			j.err = err
+		}
+	}
+	if err != nil {
+		j.failures++
+		j.next = now.Add(max(pause(j.failures), min(retryAfter(err, now), longestWait)))
+	}
+	return Told{File: j.file, Names: j.spec.Names, Again: j.next, Err: err}
+}
+
+// pause is how long after that many failures in a row is tried again. Nodes that
+// failed together do not come back together.
+func pause(failures int) time.Duration {
+	d := firstRetry
+	for range failures - 1 {
+		d = min(3*d, lastRetry)
+	}
+	return d*4/5 + rand.N(d*2/5) //nolint:gosec // G404: it spreads, and keeps no secret
+}
+
+// due returns when the certificate in a file is to be renewed; now where it lacks,
+// or is another one than is wanted. The last twentieth before that is its own, so
+// that certificates that came together are not renewed together.
+func due(file string, s *Spec, now time.Time) time.Time {
+	leaf := kept(file)
+	if leaf == nil || !covers(leaf, s) {
+		return now
+	}
+	life := leaf.NotAfter.Sub(leaf.NotBefore)
+	sum := sha256.Sum256(leaf.Raw)
+	early := time.Duration(float64(life) / 20 * float64(binary.BigEndian.Uint32(sum[:])) / (1 << 32))
+	return leaf.NotBefore.Add(life*2/3 - early)
+}
+
+// kept returns the certificate in a file, or nil.
+func kept(file string) *x509.Certificate {
+	text, err := os.ReadFile(file) //nolint:gosec // G304: the state directory is configuration
+	if err != nil {
+		return nil
+	}
+	block, rest := pem.Decode(text)
+	if block == nil || !strings.Contains(string(rest), "PRIVATE KEY-----") {
+		return nil
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	return leaf
+}
+
+// covers reports whether a certificate is the one that is wanted.
+func covers(leaf *x509.Certificate, s *Spec) bool {
+	for _, name := range s.Names {
+		if leaf.VerifyHostname(name) != nil {
+			return false
+		}
+	}
+	return (leaf.PublicKeyAlgorithm == x509.RSA) == (s.Key == RSA)
+}
