@@ -8,18 +8,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// linger is how long a wait may last that the scheduler of Go does not hear of. It
+// would take the processor of the loop away, for others, of whom one is kept free,
+// and its monitor would look every 20 microseconds whether there is more to take.
+const linger = 5 * time.Millisecond
+
 // poll takes the next events, and waits for them if there is nothing else to do.
 func (lp *loop) poll() {
-	lp.event, lp.last = 0, 0
 	wait := time.Duration(0)
 	if len(lp.ready) == 0 && lp.shaking.empty() {
 		wait = lp.sleep()
 	}
-	if wait == 0 {
-		lp.last = peekEvents(lp.epfd, lp.events[:])
-	} else if n, err := unix.EpollWait(lp.epfd, lp.events[:], milliseconds(wait)); err == nil {
-		lp.last = n
-	}
+	lp.event, lp.last = 0, lp.await(wait)
 	lp.now = lp.engine.clock()
 	// Before any of them is handled: what is known to be dead is not used, in
 	// this turn either.
@@ -32,6 +32,22 @@ func (lp *loop) poll() {
 		l.hot = l.hot || ev.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
 		l.hup = l.hup || ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
 	}
+}
+
+// await returns how many events there are after at most wait; negative is for ever.
+func (lp *loop) await(wait time.Duration) int {
+	short := wait
+	if wait < 0 || wait > linger {
+		short = linger
+	}
+	if n := pollEvents(lp.epfd, lp.events[:], milliseconds(short)); n > 0 || short == wait {
+		return n
+	}
+	n, err := unix.EpollWait(lp.epfd, lp.events[:], milliseconds(wait))
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // sleep returns how long the loop may wait; negative is for ever.

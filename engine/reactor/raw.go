@@ -197,9 +197,10 @@ func rewatch(epfd, fd int, events, gen uint32) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epfd), unix.EPOLL_CTL_MOD, uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
 }
 
-// peekEvents returns the events that are there, without waiting.
-func peekEvents(epfd int, events []unix.EpollEvent) int {
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+// pollEvents returns the events that are there after at most wait, in milliseconds,
+// which is short: the scheduler of Go does not know that the thread waits.
+func pollEvents(epfd int, events []unix.EpollEvent, wait int) int {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), uintptr(wait), 0, 0)
 	if errno != 0 {
 		return 0
 	}
