@@ -118,6 +118,14 @@ soak: ## good and bad clients at random for SOAK_TIME (default 20m), with the ra
 soak-idle: build ## 5,000 idle IMAP4 sessions for IDLE_TIME (default 10m), half in TLS, half in IDLE: none dropped, and a BYE to each at the end
 	$(GO) run ./bench/idleimap -casbah ./casbah -time $(or $(IDLE_TIME),10m) $(IDLE_ARGS)
 
+.PHONY: soak-outlook
+soak-outlook: ## connections of Outlook Anywhere that are silent for IDLE_TIME (default 30m, which is the most): all must work again
+	CASBAH_IDLE=$(or $(IDLE_TIME),30m) $(GO) test -count=1 -timeout 45m -parallel 16 -run '^TestIdleTunnelsSurvive$$' ./e2e
+
+.PHONY: bench-tunnel
+bench-tunnel: ## what casbah adds to a call of RPC over HTTP, in clear and in TLS, both drivers; fails above 0.3 ms
+	CASBAH_LATENCY=1 $(GO) test -count=1 -v -run '^TestTunnelLatency$$' ./e2e
+
 .PHONY: test-sessions
 test-sessions: ## 100,000 requests with cookies in each mode: none may move
 	CASBAH_LONG=1 $(GO) test -count=1 -timeout 30m -run '^TestManyRequestsMoveNoSession$$' ./e2e

@@ -1,7 +1,9 @@
 // Package admin is the operator's door: the page, the health answers for routers
 // and the JSON API, on a listener of its own.
 //
-//	GET  /                    the page; /style.css, /page.js and /icon.svg belong to it
+//	GET  /                    the page; /style.css, /page.js, /order.js and /icon.svg belong to it
+//	GET  /order               the form of an order, and /order/confirm what it would do
+//	POST /order               carry it out: the API's change, with the token in the form
 //	GET  /healthz             200 while the process runs
 //	GET  /readyz              200 while it takes traffic, 503 once it stops
 //	GET  /healthz/vip/{name}  200 while the VIP has a server up, 503 if not, 404 if there is no such VIP
@@ -10,7 +12,11 @@
 //	GET  /api/v1/shared       addresses that many clients share: type SharedAddresses
 //	GET  /api/v1/events       the page's live part as server-sent events, every two seconds
 //	POST /api/v1/explain      where a request would go, and why: a node.Question, answered by a node.Explanation
+//	GET  /api/v1/probes       what probes came to last: a list of node.ProbeAnswer
+//	POST /api/v1/probe        have probes run now: a node.ProbeFilter, answered by such a list
 //	GET  /api/v1/decisions    the newest decisions of note as JSON lines, the last one an EndOfDecisions
+//	POST /api/v1/drain        have bound clients alone use services: an OrderRequest, answered by an OrderAnswer; likewise
+//	                          /api/v1/maintenance (nobody uses them) and /api/v1/ready (all do). 409 if no server would be left
 //	POST /api/v1/reload       take the configuration file anew; 422 with {"error"} if it is refused
 //
 // and of bindings, where the query is a filter, see docs/OPERATIONS.md:
@@ -28,7 +34,8 @@
 //     "Authorization: Bearer", or as the password of Basic, which a browser
 //     asks for.
 //   - Changes need the token as Bearer, everywhere: a browser never adds that by
-//     itself, so no foreign page can cause a change.
+//     itself, so no foreign page can cause a change. The forms of /order have a
+//     field for it, which nothing but a person fills.
 //   - On loopback the Host must name this machine, so that a foreign page whose
 //     name is bound to 127.0.0.1 (DNS rebinding) reads nothing.
 package admin
@@ -56,7 +63,9 @@ type Source interface {
 	Reload(ctx context.Context) error
 	bindingSource
 	explainer
+	prober
 	timekeeper
+	commander
 }
 
 // Options say who may use a Handler.
@@ -80,6 +89,7 @@ type Handler struct {
 	token   [sha256.Size]byte // of Options.Token
 	past    history
 	live    stream
+	api     http.Handler // without what browsers are told and asked
 	root    http.Handler
 
 	listings  chan struct{} // a place for each that is under way
@@ -94,9 +104,12 @@ func New(n Source, o Options) *Handler {
 	h.listings, h.chunkTime = make(chan struct{}, maxListings), frameTimeout
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", h.read(h.page))
-	for _, name := range []string{"style.css", "page.js", "icon.svg"} {
+	for _, name := range []string{"style.css", "page.js", "order.js", "icon.svg"} {
 		mux.Handle("GET /"+name, h.read(asset(name)))
 	}
+	mux.Handle("GET /order", h.read(h.ask))
+	mux.Handle("GET /order/confirm", h.read(h.confirm))
+	mux.Handle("POST /order", h.read(h.carryOut)) // it asks for the token itself
 	mux.HandleFunc("GET /healthz", h.health)
 	mux.HandleFunc("GET /readyz", h.ready)
 	mux.HandleFunc("GET /healthz/vip/{name}", h.vip)
@@ -106,12 +119,18 @@ func New(n Source, o Options) *Handler {
 	mux.Handle("GET /api/v1/events", h.read(h.events))
 	mux.Handle("POST /api/v1/reload", h.change(h.reload))
 	mux.Handle("POST /api/v1/timeout", h.change(h.timeout))
+	for _, state := range []string{"drain", "maintenance", "ready"} {
+		mux.Handle("POST /api/v1/"+state, h.change(h.order(state)))
+	}
 	mux.Handle("POST /api/v1/explain", h.read(h.explain))
+	mux.Handle("GET /api/v1/probes", h.read(h.probes))
+	mux.Handle("POST /api/v1/probe", h.change(h.probe))
 	mux.Handle("GET /api/v1/decisions", h.read(h.decisions))
 	mux.Handle("GET /api/v1/bindings", h.read(h.bindings))
 	mux.Handle("GET /api/v1/bindings/count", h.read(h.countBindings))
 	mux.Handle("POST /api/v1/bindings/lookup", h.read(h.findBindings))
 	mux.Handle("DELETE /api/v1/bindings", h.change(h.deleteBindings))
+	h.api = mux
 	h.root = secured(h.local(http.NewCrossOriginProtection().Handler(mux)))
 	return h
 }

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,5 +81,57 @@ func TestHistoryIsBounded(t *testing.T) {
 	got := h.total().History
 	if len(got) != samples-1 || got[len(got)-1] <= got[0] {
 		t.Errorf("%d rates from %v to %v; want %d of the newest", len(got), got[0], got[len(got)-1], samples-1)
+	}
+}
+
+// Half and the 99th of 100 of the responses of the last minute, of a VIP and of
+// each of its profiles; what was before, and a counter that begins anew, do not
+// count.
+func TestTimesOfTheLastMinute(t *testing.T) {
+	bounds := node.WaitBounds()
+	with := func(after time.Duration, profiles ...string) *node.Status {
+		st := at(after, map[string]uint64{"a": 0})
+		for _, counted := range profiles {
+			name, places, _ := strings.Cut(counted, " ")
+			waits := make([]uint64, len(bounds)+1)
+			for place := range strings.FieldsSeq(places) {
+				var i, n int
+				if _, err := fmt.Sscanf(place, "%d:%d", &i, &n); err != nil {
+					t.Fatal(err)
+				}
+				waits[i] = uint64(n)
+			}
+			st.VIPs[0].Traffic = append(st.VIPs[0].Traffic, node.TrafficStatus{Profile: name, Requests: 1, Waits: waits})
+		}
+		return st
+	}
+	var h history
+	for _, st := range []*node.Status{
+		with(0, "owa 14:1000", "eas 0:7"),
+		with(10*time.Second, "owa 14:5000", "eas 0:7"), // long ago at the end
+		with(80*time.Second, "owa 14:5000", "eas 0:7"),
+		with(100*time.Second, "owa 3:100 14:5000", "eas 0:3"), // began anew
+	} {
+		h.add(st)
+	}
+	got := h.protocol("a", "owa")
+	if got.Median <= bounds[2] || got.Median > bounds[3] || got.Most <= got.Median || got.Most > bounds[3] {
+		t.Errorf("owa: median %v, most %v; want both between %v and %v", got.Median, got.Most, bounds[2], bounds[3])
+	}
+	if n := len(got.Slow); n != 3 || got.Slow[0] <= bounds[13].Seconds() || got.Slow[1] != 0 || got.Slow[2] != got.Most.Seconds() {
+		t.Errorf("owa: the slowest were %v; want a long one, none, and %v", got.Slow, got.Most.Seconds())
+	}
+	if got := h.protocol("a", "eas"); got.Median == 0 || got.Median > bounds[0] {
+		t.Errorf("eas, whose counter began anew: median %v; want up to %v", got.Median, bounds[0])
+	}
+	if got := h.vip("a"); got.Median <= bounds[2] || got.Median > bounds[3] {
+		t.Errorf("both: median %v; want that of owa, which has most", got.Median)
+	}
+	if got := h.protocol("a", "ews"); got.Median != 0 || got.Requests != 0 {
+		t.Errorf("a profile without requests: %+v", got)
+	}
+	conns, bindings := h.levels()
+	if len(conns) != 4 || len(bindings) != 4 {
+		t.Errorf("levels of %d and %d samples; want 4", len(conns), len(bindings))
 	}
 }

@@ -57,6 +57,7 @@ func (e emitter) process(st *node.Status) {
 func (e emitter) table(st *node.Status) {
 	t := &st.Table
 	e.put(metricBindings, float64(t.Bindings))
+	e.put(metricPlaces, float64(t.Placements))
 	e.put(metricCapacity, float64(t.Capacity))
 	e.put(metricUnproved, float64(t.Unconfirmed))
 	e.put(metricEvicted, float64(t.Evictions))

@@ -3,6 +3,7 @@ package admin
 import (
 	"slices"
 
+	"casbah/health"
 	"casbah/node"
 )
 
@@ -19,6 +20,12 @@ var (
 	metricProbes         = counter("probes_total", "Answers to probes, right or wrong; no answer in time is a wrong one.", "pool", "server", "profile", "answer")
 	metricProbeTime      = counter("probe_seconds_total", "Time that probes took, all together.", "pool", "server", "profile")
 	metricProbeLast      = gauge("probe_last_seconds", "Time that the last probe took.", "pool", "server", "profile")
+	metricProbeCauses    = counter("probe_wrong_total", "Wrong answers to probes by their cause.", "pool", "server", "profile", "cause")
+	metricDeepProbes     = counter("deep_probes_total", "Answers to deep probes, right or wrong.", "pool", "server", "profile", "answer")
+	metricDeepCauses     = counter("deep_probe_wrong_total", "Wrong answers to deep probes by their cause.", "pool", "server", "profile", "cause")
+	metricDeepTime       = counter("deep_probe_seconds_total", "Time that deep probes took, all together.", "pool", "server", "profile")
+	metricDeepLast       = gauge("deep_probe_last_seconds", "Time that the last deep probe took.", "pool", "server", "profile")
+	metricAccountRefused = gauge("probe_account_refused", "Whether the account of the deep probe was refused so often that the probe does not count.", "pool", "server", "profile")
 )
 
 // serviceStates are the states that a service may be in.
@@ -31,13 +38,16 @@ func (e emitter) pool(p *node.PoolStatus) {
 		s := &p.Servers[i]
 		e.put(metricServerActive, float64(s.Active), p.Name, s.Name)
 		e.put(metricServerBindings, float64(s.Bindings), p.Name, s.Name)
+		e.places(p.Name, s.Name, &s.Places)
 		for j := range s.Services {
 			profiles[s.Services[j].Profile] = true
 			e.service(p.Name, s.Name, &s.Services[j])
 		}
 	}
+	e.placement(p)
 	for name := range profiles {
 		e.put(metricPanic, truth(slices.Contains(p.Panic, name)), p.Name, name)
+		e.put(metricBackup, truth(slices.Contains(p.BackedUp, name)), p.Name, name)
 	}
 }
 
@@ -55,4 +65,22 @@ func (e emitter) service(pool, server string, s *node.ServiceStatus) {
 	e.put(metricProbes, float64(s.Probes.Wrong), with("wrong")...)
 	e.put(metricProbeTime, s.Probes.Took.Seconds(), where...)
 	e.put(metricProbeLast, s.ProbeTime.Seconds(), where...)
+	for _, c := range health.Causes {
+		e.put(metricProbeCauses, float64(s.Probes.Causes[c]), with(c.String())...)
+	}
+	if s.Deep != nil {
+		e.deep(s.Deep, where)
+	}
+}
+
+func (e emitter) deep(d *node.DeepStatus, where []string) {
+	with := func(word string) []string { return append(where[:3:3], word) }
+	e.put(metricDeepProbes, float64(d.Probes.Right), with("right")...)
+	e.put(metricDeepProbes, float64(d.Probes.Wrong), with("wrong")...)
+	for _, c := range health.Causes {
+		e.put(metricDeepCauses, float64(d.Probes.Causes[c]), with(c.String())...)
+	}
+	e.put(metricDeepTime, d.Probes.Took.Seconds(), where...)
+	e.put(metricDeepLast, d.Took.Seconds(), where...)
+	e.put(metricAccountRefused, truth(d.Rests), where...)
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"strconv"
+	"time"
 
 	"casbah/node"
 )
@@ -35,6 +36,8 @@ var (
 	metricSuspects    = counter("shield_requests_total", "Requests that look like attacks on Exchange, by the rule that they meet.", "vip", "rule")
 	metricHandshakes  = counter("handshakes_total", "Handshakes of TLS with clients that came to an agreement.", "vip", "version", "resumed")
 	metricCertificate = gauge("certificate_expiry_timestamp_seconds", "When a certificate that the VIP shows ends.", "vip", "file")
+	metricStaple      = gauge("certificate_staple_expiry_timestamp_seconds", "When the OCSP staple of a certificate ends; 0: it has none.", "vip", "file")
+	metricIssue       = gauge("certificate_acme_failures", "Attempts in a row that have brought no certificate by ACME.", "vip", "file")
 )
 
 // vip emits the metrics of one VIP.
@@ -47,6 +50,7 @@ func (e emitter) vip(v *node.VIPStatus) {
 	e.each(metricRefused, v.Refused, v.Name)
 	e.each(metricEnds, v.Ends, v.Name)
 	e.put(metricPins, float64(v.Pins), v.Name)
+	e.identities(v)
 	e.put(metricUnlogged, float64(v.Unlogged), v.Name)
 	e.put(metricInjections, float64(v.Injections), v.Name)
 	e.put(metricDropped, float64(v.Dropped), v.Name)
@@ -55,6 +59,7 @@ func (e emitter) vip(v *node.VIPStatus) {
 	e.put(metricClashes, float64(v.ClashesSet), v.Name, "server")
 	e.put(metricClashes, float64(v.ClashesBrought), v.Name, "client")
 	e.put(metricCookieless, float64(v.Cookieless), v.Name)
+	e.http2(v)
 	if s := v.Shield; s != nil {
 		e.each(metricSuspects, s.Hits, v.Name)
 	}
@@ -95,11 +100,29 @@ func (e emitter) secure(v *node.VIPStatus) {
 		e.put(metricHandshakes, float64(s.Full), v.Name, s.Version, strconv.FormatBool(false))
 		e.put(metricHandshakes, float64(s.Resumed), v.Name, s.Version, strconv.FormatBool(true))
 	}
-	ends := make(map[string]float64) // a file that stands there twice is one
+	seen := make(map[string]bool) // a file that stands there twice is one
 	for i := range v.Certificates {
-		ends[v.Certificates[i].File] = float64(v.Certificates[i].NotAfter.Unix())
+		c := &v.Certificates[i]
+		if seen[c.File] {
+			continue
+		}
+		seen[c.File] = true
+		if !c.NotAfter.IsZero() {
+			e.put(metricCertificate, float64(c.NotAfter.Unix()), v.Name, c.File)
+		}
+		if c.Staple != nil {
+			e.put(metricStaple, seconds(c.Staple.Until), v.Name, c.File)
+		}
+		if c.ACME != nil {
+			e.put(metricIssue, float64(c.ACME.Failures), v.Name, c.File)
+		}
 	}
-	for file, at := range ends {
-		e.put(metricCertificate, at, v.Name, file)
+}
+
+// seconds is a time as metrics have it; 0: there is none.
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
 	}
+	return float64(t.Unix())
 }

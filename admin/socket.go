@@ -98,19 +98,20 @@ func vacant(ctx context.Context, path string) error {
 	return fmt.Errorf("%s: another casbah answers there", path)
 }
 
-// trustedKey marks the context of connections that came through a socket.
+// trustedKey marks the context of connections that came through a socket, by the
+// name of the user at the other end; empty where nobody can tell.
 type trustedKey struct{}
 
 // marked is http.Server.ConnContext: who could open the file of a socket is trusted.
 func marked(ctx context.Context, c net.Conn) context.Context {
 	if _, ok := c.(*net.UnixConn); ok {
-		return context.WithValue(ctx, trustedKey{}, true)
+		return context.WithValue(ctx, trustedKey{}, peerOf(c))
 	}
 	return ctx
 }
 
 // trusted reports whether the request came through a socket.
 func trusted(r *http.Request) bool {
-	yes, _ := r.Context().Value(trustedKey{}).(bool)
+	_, yes := r.Context().Value(trustedKey{}).(string)
 	return yes
 }

@@ -69,6 +69,7 @@ type VIP struct {
 	Refused     map[string]uint64 `json:"refused"` // by cause
 	Ends        map[string]uint64 `json:"ends"`    // by how requests ended
 	Pins        uint64            `json:"pins"`
+	Identity    Identity          `json:"identity"`
 	Unlogged    uint64            `json:"unlogged"` // access records dropped
 	Dropped     uint64            `json:"dropped"`  // datagrams of flows that could not be passed on
 	Injections  uint64            `json:"injections"`
@@ -76,6 +77,7 @@ type VIP struct {
 	Refusals    uint64            `json:"refusals"`  // bindings of its own that found no room
 	Mapper      *Mapper           `json:"mapper,omitempty"`
 	Clashes     Clashes           `json:"cookie_clashes"`
+	HTTP2       *HTTP2            `json:"http2,omitempty"`  // of a VIP that offers it
 	RPC         *RPC              `json:"rpc,omitempty"`    // of a VIP with RPC over HTTP
 	Shield      *Shield           `json:"shield,omitempty"` // of a VIP that looks for attacks
 	Cookieless  uint64            `json:"cookieless"`       // client connections that do not bring the cookie they were given
@@ -145,12 +147,14 @@ type InsertedCookie struct {
 
 // Pool is a CAS array in Status.
 type Pool struct {
-	Name        string   `json:"name"`
-	Algorithm   string   `json:"algorithm"`
-	UpstreamTLS string   `json:"upstream_tls"`
-	PanicBelow  int      `json:"panic_below"` // percent; 0: off
-	Panic       []string `json:"panic"`       // profiles for which panic_below is in effect
-	Servers     []Server `json:"servers"`
+	Name        string     `json:"name"`
+	Algorithm   string     `json:"algorithm"`
+	UpstreamTLS string     `json:"upstream_tls"`
+	PanicBelow  int        `json:"panic_below"`         // percent; 0: off
+	Panic       []string   `json:"panic"`               // profiles for which panic_below is in effect
+	BackedUp    []string   `json:"backed_up"`           // profiles of which backups take new clients
+	Placement   *Placement `json:"placement,omitempty"` // missing: nobody asks where mailboxes are
+	Servers     []Server   `json:"servers"`
 }
 
 // Server is a member of a pool in Status.
@@ -163,6 +167,8 @@ type Server struct {
 	Bindings int       `json:"bindings"`
 	Services []Service `json:"services"`
 	Learned  []Learned `json:"learned,omitempty"` // its dynamic ports
+	Backup   bool      `json:"backup"`            // it takes new clients only while no ordinary server does
+	Places   *Places   `json:"places,omitempty"`  // of a server with a limit
 }
 
 // Service is a profile on a server in Status.
@@ -174,11 +180,14 @@ type Service struct {
 	Probe      string    `json:"probe"` // what is asked
 	ProbeTime  float64   `json:"probe_seconds"`
 	ProbeError string    `json:"probe_error,omitempty"` // of the last probe
+	ProbeCause string    `json:"probe_cause,omitempty"` // likewise, in one word
 	Probes     Probes    `json:"probes"`
+	Deep       *Deep     `json:"deep_probe,omitempty"` // of a service that has one
 	Active     int64     `json:"active"`
 	Requests   uint64    `json:"requests"`
 	Failures   uint64    `json:"failures"`
 	Latency    float64   `json:"latency_seconds"` // moving average to the first response octet
+	Order      *Order    `json:"order,omitempty"` // of an operator
 }
 
 // Table is the binding table in Status.
@@ -186,6 +195,7 @@ type Table struct {
 	Bindings    int     `json:"bindings"`
 	Capacity    int     `json:"capacity"`
 	Unconfirmed int     `json:"unconfirmed"`
+	Placements  int     `json:"placements"` // of them, what is known of where mailboxes are
 	Evictions   uint64  `json:"evictions"`
 	Refusals    uint64  `json:"refusals"`
 	Oldest      float64 `json:"oldest_seconds"` // since the binding unused for longest was used
@@ -236,7 +246,7 @@ func statusOf(st *node.Status) *Status {
 
 func tableOf(t *node.TableStatus) Table {
 	return Table{
-		Bindings: t.Bindings, Capacity: t.Capacity, Unconfirmed: t.Unconfirmed, Evictions: t.Evictions, Refusals: t.Refusals,
+		Bindings: t.Bindings, Capacity: t.Capacity, Unconfirmed: t.Unconfirmed, Placements: t.Placements, Evictions: t.Evictions, Refusals: t.Refusals,
 		Oldest: t.Oldest.Seconds(), Memory: t.Bytes, FullIn: t.FullIn.Seconds(),
 		Saved: t.File.Saved, SavedBindings: t.File.SavedBindings, SaveError: t.File.SaveError,
 		Restored: t.File.Restored, RestoreError: t.File.RestoreError,
@@ -268,9 +278,9 @@ func vipOf(v *node.VIPStatus) VIP {
 		Name: v.Name, Type: v.Type, Pool: v.Pool, Listen: list(v.Listen), Profiles: list(v.Profiles), Up: v.Up,
 		Routes: routesOf(v.Routes), Persistence: persistenceOf(v.Persistence),
 		Connections: v.Conns, Accepted: v.Accepted, Requests: v.Requests, Status: counts(v.Status), In: v.In, Out: v.Out,
-		Refused: counts(v.Refused), Ends: counts(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged, Dropped: v.Dropped, Injections: v.Injections,
+		Refused: counts(v.Refused), Ends: counts(v.Ends), Pins: v.Pins, Identity: Identity(v.Identities), Unlogged: v.Unlogged, Dropped: v.Dropped, Injections: v.Injections,
 		Evictions: v.Evictions, Refusals: v.Refusals, Mapper: mapperOf(v.Mapper),
-		Clashes: Clashes{Set: v.ClashesSet, Brought: v.ClashesBrought}, RPC: rpcOf(v.RPC), Shield: shieldOf(v.Shield), Cookieless: v.Cookieless,
+		Clashes: Clashes{Set: v.ClashesSet, Brought: v.ClashesBrought}, RPC: rpcOf(v.RPC), HTTP2: http2Of(v.HTTP2), Shield: shieldOf(v.Shield), Cookieless: v.Cookieless,
 		Certificates: certificatesOf(v.Certificates), Traffic: trafficOf(v.Traffic), Handshakes: handshakesOf(v.Handshakes),
 	}
 }
@@ -315,18 +325,21 @@ func persistenceOf(all []node.PersistenceStatus) []Persistence {
 
 func poolOf(p *node.PoolStatus) Pool {
 	pool := Pool{
-		Name: p.Name, Algorithm: p.Algorithm, UpstreamTLS: p.UpstreamTLS, PanicBelow: p.PanicBelow, Panic: list(p.Panic),
-		Servers: make([]Server, 0, len(p.Servers)),
+		Name: p.Name, Algorithm: p.Algorithm, UpstreamTLS: p.UpstreamTLS, PanicBelow: p.PanicBelow, Panic: list(p.Panic), BackedUp: list(p.BackedUp),
+		Placement: placementOf(p.Placement),
+		Servers:   make([]Server, 0, len(p.Servers)),
 	}
 	for i := range p.Servers {
 		s := &p.Servers[i]
 		server := Server{
 			Name: s.Name, Address: s.Address, Weight: s.Weight, Active: s.Active, Requests: s.Requests,
 			Bindings: s.Bindings, Services: make([]Service, 0, len(s.Services)),
-			Learned: learnedOf(s.Learned),
+			Learned: learnedOf(s.Learned), Backup: s.Backup, Places: placesOf(&s.Places),
 		}
 		for j := range s.Services {
-			server.Services = append(server.Services, serviceOf(&s.Services[j]))
+			service := serviceOf(&s.Services[j])
+			service.Order = orderIn(s.Services[j].Order, s.Bindings, s.Services[j].Active)
+			server.Services = append(server.Services, service)
 		}
 		pool.Servers = append(pool.Servers, server)
 	}
@@ -336,7 +349,7 @@ func poolOf(p *node.PoolStatus) Pool {
 func serviceOf(s *node.ServiceStatus) Service {
 	return Service{
 		Profile: s.Profile, State: s.State, Since: s.Since, LastProbe: s.LastProbe, Probe: s.Probe, ProbeTime: s.ProbeTime.Seconds(),
-		ProbeError: s.ProbeError, Probes: Probes{Right: s.Probes.Right, Wrong: s.Probes.Wrong}, Active: s.Active, Requests: s.Requests, Failures: s.Failures, Latency: s.Latency.Seconds(),
+		ProbeError: s.ProbeError, ProbeCause: causeOf(s.ProbeCause), Probes: probesOf(&s.Probes), Deep: deepOf(s.Deep), Active: s.Active, Requests: s.Requests, Failures: s.Failures, Latency: s.Latency.Seconds(),
 	}
 }
 

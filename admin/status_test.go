@@ -40,22 +40,26 @@ const statusWant = `{
 			{"profile": "eas", "chain": [], "binding_seconds": 0}
 		],
 		"connections": 3, "accepted": 9, "requests": 40, "status": {"2xx": 39, "3xx": 0, "none": 1}, "in_octets": 1000, "out_octets": 2000,
-		"refused": {"path": 2, "tls": 0}, "ends": {"done": 40}, "pins": 1, "unlogged": 5, "dropped": 9, "injections": 10, "evictions": 2, "refusals": 3, "cookie_clashes": {"set": 6, "brought": 7}, "cookieless": 8, "rpc": {"connections": 20, "channels": 41, "unread": 2, "late": 1, "splits": {"addresses": 3}}, "shield": {"refuses": true, "rules": "2026-11", "hits": {"traversal": 4}},
+		"refused": {"path": 2, "tls": 0}, "ends": {"done": 40}, "pins": 1, "identity": {"relogins": 12, "faults": 13}, "unlogged": 5, "dropped": 9, "injections": 10, "evictions": 2, "refusals": 3, "cookie_clashes": {"set": 6, "brought": 7}, "cookieless": 8, "http2": {"connections": 1, "accepted": 2, "requests": 3, "calmed": 0}, "rpc": {"connections": 20, "channels": 41, "unread": 2, "late": 1, "splits": {"addresses": 3}}, "shield": {"refuses": true, "rules": "2026-11", "hits": {"traversal": 4}},
 		"mapper": {"mode": "rewrite", "gives": [{"listen": "192.0.2.10:135", "interface": "nspi", "vip": "book", "port": 40002}], "answers": 7, "given": 5, "left": {"protected": 2}},
 		"handshakes": [{"version": "TLS 1.3", "full": 5, "resumed": 6}],
 		"traffic": [{"profile": "owa", "requests": 40, "status": {"2xx": 39, "none": 1}, "p50_seconds": 0.00025, "p99_seconds": 0.000495, "rebinds": {"down": 4}}],
 		"certificates": [{"file": "mail.pem", "names": ["mail.example.org"], "not_before": "2026-03-04T11:00:00Z", "not_after": "2026-03-04T13:00:00Z",
-			"level": "critical", "key": "RSA 2048", "sha256": "00ff", "issuer": "CN=CA", "refused": "is empty"}]
+			"level": "critical", "key": "RSA 2048", "sha256": "00ff", "issuer": "CN=CA", "refused": "is empty",
+			"ocsp": {"responder": "http://ocsp.example.org", "required": true, "until": "2026-03-04T14:00:00Z", "refresh": "2026-03-04T12:01:00Z", "problem": "no answer"},
+			"acme": {"directory": "https://acme.example.org/", "challenge": "http-01", "next": "2026-03-04T13:00:00Z", "failures": 3, "problem": "403 unauthorized"}}]
 	}],
-	"pools": [{"name": "cas", "algorithm": "least_conn", "upstream_tls": "off", "panic_below": 50, "panic": ["owa"], "servers": [{
+	"pools": [{"name": "cas", "algorithm": "least_conn", "upstream_tls": "off", "panic_below": 50, "placement": {"mode": "prefer", "told": 100, "crossed": 20, "unknown": 3, "preferred": 9}, "panic": ["owa"], "servers": [{
 		"name": "cas1", "address": "192.0.2.11:80", "weight": 100, "active": 2, "requests": 40, "bindings": 7,
 		"learned": [{"profile": "rpc_address_book", "interface": "nspi", "port": 49200, "since": "2026-03-04T11:59:00Z", "error": "no answer"}], "services": [
 			{"profile": "owa", "state": "down", "since": "2026-03-04T11:59:00Z", "last_probe": "2026-03-04T11:59:59Z", "probe": "GET /owa/",
-			 "probe_seconds": 0.0015, "probe_error": "got 503", "probes": {"right": 4, "wrong": 5}, "active": 0, "requests": 30, "failures": 2, "latency_seconds": 0.02},
-			{"profile": "eas", "state": "up", "probe": "", "probe_seconds": 0, "probes": {"right": 0, "wrong": 0}, "active": 2, "requests": 10, "failures": 0, "latency_seconds": 0}
+			 "probe_seconds": 0.0015, "probe_error": "got 503", "probes": {"right": 4, "wrong": 5, "causes": {}}, "active": 0, "requests": 30, "failures": 2, "latency_seconds": 0.02},
+			{"profile": "eas", "state": "up", "probe": "", "probe_seconds": 0,
+			 "deep_probe": {"probe": "login", "last_probe": "2026-03-04T12:00:00Z", "probe_seconds": 0.001, "probe_error": "got 401", "probe_cause": "account",
+			  "probes": {"right": 6, "wrong": 3, "causes": {}}, "account_refused": true}, "probes": {"right": 0, "wrong": 0, "causes": {}}, "active": 2, "requests": 10, "failures": 0, "latency_seconds": 0}
 		]}]}],
 	"shared_addresses": {"all": 0, "not_balanceable": 0},
-	"table": {"bindings": 7, "capacity": 1000, "unconfirmed": 1, "evictions": 2, "refusals": 3, "oldest_seconds": 90, "memory_octets": 24000,
+	"table": {"bindings": 7, "capacity": 1000, "unconfirmed": 1, "placements": 2, "evictions": 2, "refusals": 3, "oldest_seconds": 90, "memory_octets": 24000,
 		"full_in_seconds": 600, "saved": "2026-03-04T11:59:00Z", "saved_bindings": 6, "save_error": "no space", "restored_bindings": 5, "restore_error": "damaged"},
 	"extended_protection": {"checked": "2026-03-04T11:00:00Z", "advice": [
 		{"weight": "warning", "vip": "mail", "pool": "cas", "profiles": ["owa"], "server": "cas1", "shown_sha256": "00ff", "served_sha256": "00fe", "text": "put the same certificate"},

@@ -23,12 +23,6 @@ type Handshakes struct {
 	Resumed uint64 `json:"resumed"`
 }
 
-// Probes is what came of the probes of a service since they began, in Status.
-type Probes struct {
-	Right uint64 `json:"right"`
-	Wrong uint64 `json:"wrong"`
-}
-
 func trafficOf(all []node.TrafficStatus) []Traffic {
 	out := make([]Traffic, 0, len(all))
 	for i := range all {

@@ -17,9 +17,11 @@ func (h *Handler) view() *page.View {
 func (h *Handler) viewOf(st *node.Status) *page.View {
 	v := &page.View{
 		Version: st.Version, Config: st.ConfigPath, ReloadError: st.ReloadError, Ready: st.Ready, Stopping: st.Stopping,
-		Now: st.Now, Started: st.Started, Loaded: st.Loaded, Conns: st.Connections, ConnLimit: st.ConnectionLimit, Panics: st.Panics,
+		Now: st.Now, Started: st.Started, Loaded: st.Loaded, Conns: st.Connections, ConnLimit: st.ConnectionLimit, Panics: st.Panics, Foreign: foreignIn(st.VIPs),
+		Changeable: h.options.Token != "", Checked: st.Protection.Checked, Decided: h.decisionViews(),
 		Traffic: h.past.total(), Table: tableView(&st.Table), Shared: sharedView(st.Shared),
 	}
+	v.ConnHistory, v.BindingHistory = h.past.levels()
 	for i := range st.VIPs {
 		v.VIPs = append(v.VIPs, h.vipView(&st.VIPs[i]))
 	}
@@ -50,7 +52,7 @@ func (h *Handler) vipView(v *node.VIPStatus) page.VIP {
 		Accepted: v.Accepted, Requests: v.Requests, Traffic: h.past.vip(v.Name), Answers: sorted(v.Status),
 		Refused: sorted(v.Refused), Ends: sorted(v.Ends), Pins: v.Pins, Unlogged: v.Unlogged, Dropped: v.Dropped,
 		Evictions: v.Evictions, Refusals: v.Refusals, Clashes: v.ClashesSet + v.ClashesBrought, Storeless: v.Cookieless,
-		Certificates: certificateViews(v.Certificates), Splits: splitsOf(v.RPC), Routes: routeViews(v.Routes),
+		Certificates: certificateViews(v.Certificates), Outlook: outlookView(v.RPC), Protocols: h.protocolViews(v), Routes: routeViews(v.Routes),
 	}
 }
 
@@ -62,23 +64,58 @@ func routeViews(all []node.RouteStatus) []page.Route {
 	return out
 }
 
-// splitsOf returns how many connections of RPC over HTTP were split.
-func splitsOf(r *node.RPCStatus) (n uint64) {
+func outlookView(r *node.RPCStatus) *page.Outlook {
 	if r == nil {
-		return 0
+		return nil
 	}
-	for _, by := range r.Splits {
-		n += by
+	return &page.Outlook{Conns: r.Connections, Channels: r.Channels, Unread: r.Unread, Late: r.Late, Splits: sorted(r.Splits)}
+}
+
+// protocolViews tell of each profile of v, how it fares and how it keeps clients.
+func (h *Handler) protocolViews(v *node.VIPStatus) []page.Protocol {
+	out := make([]page.Protocol, 0, len(v.Persistence))
+	for i := range v.Persistence {
+		s := &v.Persistence[i]
+		p := page.Protocol{Name: s.Profile, Measured: v.Type == "http" || v.Type == "https", Kept: s.Chain, Timeout: s.Timeout}
+		if o := s.Override; o != nil {
+			p.Override = &page.Override{Minutes: o.Minutes, Since: o.Since, Who: o.Who, Why: o.Why}
+		}
+		if in := s.Inserted; in != nil {
+			p.Inserted = &page.Inserted{Name: in.Name, Version: in.Version, Timeout: in.Timeout}
+		}
+		for j := range v.Traffic {
+			if t := &v.Traffic[j]; t.Profile == s.Profile {
+				p.Traffic, p.Requests = h.past.protocol(v.Name, s.Profile), t.Requests
+				p.Answers, p.Rebinds = sorted(t.Status), sorted(t.Rebinds)
+			}
+		}
+		out = append(out, p)
 	}
-	return n
+	return out
+}
+
+// maxDecided is how many decisions the page is given.
+const maxDecided = 16
+
+func (h *Handler) decisionViews() []page.Decision {
+	var out []page.Decision
+	for e := range h.source.Decisions(node.DecisionFilter{N: maxDecided}) {
+		d := page.Decision{At: e.At, VIP: e.VIP, Profile: e.Profile, Client: e.Client, Server: e.Server, Why: e.Why, Text: e.Text}
+		for i := range e.Steps {
+			d.Steps = append(d.Steps, page.Step{Name: e.Steps[i].Step, Found: e.Steps[i].Found, Server: e.Steps[i].Server})
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 func poolView(p *node.PoolStatus) page.Pool {
-	pool := page.Pool{Name: p.Name, Algorithm: p.Algorithm, UpstreamTLS: p.UpstreamTLS, PanicBelow: p.PanicBelow, Panic: p.Panic}
+	pool := page.Pool{Name: p.Name, Algorithm: p.Algorithm, UpstreamTLS: p.UpstreamTLS, PanicBelow: p.PanicBelow, Placement: placementView(p.Placement), Panic: p.Panic, BackedUp: p.BackedUp}
 	for i := range p.Servers {
 		s := &p.Servers[i]
 		server := page.Server{
 			Name: s.Name, Address: s.Address, Weight: s.Weight, Active: s.Active, Requests: s.Requests, Bindings: s.Bindings,
+			Backup: s.Backup, Limit: s.Places.Limit, Waiting: s.Places.Waiting,
 		}
 		for j := range s.Services {
 			server.Services = append(server.Services, serviceView(&s.Services[j]))
@@ -90,9 +127,17 @@ func poolView(p *node.PoolStatus) page.Pool {
 
 func serviceView(s *node.ServiceStatus) page.Service {
 	return page.Service{
-		Profile: s.Profile, State: page.State(s.State), Since: s.Since, LastProbe: s.LastProbe, Probe: s.Probe, ProbeTime: s.ProbeTime,
-		ProbeError: s.ProbeError, Active: s.Active, Requests: s.Requests, Failures: s.Failures, Latency: s.Latency,
+		Profile: s.Profile, State: page.State(s.State), Since: s.Since, LastProbe: s.LastProbe, Probe: asked(s), ProbeTime: s.ProbeTime,
+		ProbeError: trouble(s), Active: s.Active, Requests: s.Requests, Failures: s.Failures, Latency: s.Latency,
+		Order: orderView(s.Order),
 	}
+}
+
+func orderView(o *node.Order) *page.Order {
+	if o == nil {
+		return nil
+	}
+	return &page.Order{Firm: o.Firm, Since: o.Since, Until: o.Until, Wait: o.Wait, Who: o.Who, Why: o.Why}
 }
 
 // sorted lists what happened at all, by name, so that figures keep their place.

@@ -67,6 +67,9 @@ type Eligible uint64
 // Has reports whether candidate i is in the set.
 func (e Eligible) Has(i int) bool { return e&(1<<uint(i)) != 0 }
 
+// count returns how many there are.
+func (e Eligible) count() int { return bits.OnesCount64(uint64(e)) }
+
 // first returns the lowest index of the set, which is not empty.
 func (e Eligible) first() int { return bits.TrailingZeros64(uint64(e)) }
 

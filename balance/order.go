@@ -1,6 +1,11 @@
 package balance
 
-import "time"
+import (
+	"encoding/binary"
+	"math"
+	"net/netip"
+	"time"
+)
 
 // OrderKind is what an operator wants of a service.
 type OrderKind uint8
@@ -60,4 +65,46 @@ func (s *Service) SetOrder(now time.Time, o Order) (before, after State) {
 		s.order.Store(&o)
 	}
 	return s.enter(now, standing{unpack(s.word.Load()).health, o.Kind})
+}
+
+// How connections leave on a firm order. Who leaves has to connect and log on
+// anew elsewhere: they are spread, so that the other servers are not run over.
+const (
+	firmSpread = int64(10 * time.Second) // where no deadline is set
+	firmMargin = 10                      // a tenth of the time up to a deadline is for those that were busy
+)
+
+// Leaves returns from when on a connection is to take leave, as soon as it can
+// between two requests: never under an order that keeps it, in the first half of
+// what maintenance gives it. Share tells
+// connections apart; see Share.
+func (o *Order) Leaves(share uint32) int64 {
+	var spread int64
+	switch {
+	case o.Kind == OrderMaintenance:
+		spread = max(o.Close-o.Since, 0) / 2
+	case o.Kind != OrderFirm:
+		return math.MaxInt64
+	case o.Until == 0:
+		spread = firmSpread
+	default:
+		spread = max(o.Until-o.Since, 0)
+		spread -= spread / firmMargin
+	}
+	return o.Since + int64(float64(spread)*float64(share)/(1<<32))
+}
+
+// Closes returns when a connection is closed, whatever is open on it.
+func (o *Order) Closes() int64 {
+	if o.Kind != OrderMaintenance || o.Close == 0 {
+		return math.MaxInt64
+	}
+	return o.Close
+}
+
+// Share returns the number by which the connections of a are spread.
+func Share(a netip.AddrPort) uint32 {
+	b := a.Addr().As16()
+	h := mix(binary.BigEndian.Uint64(b[:8]) + uint64(a.Port()))
+	return uint32(mix(h^binary.BigEndian.Uint64(b[8:])) >> 32)
 }

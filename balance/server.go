@@ -18,6 +18,17 @@ type Server struct {
 
 	Active   atomic.Int64  // requests and relayed connections open now, over all profiles
 	Requests atomic.Uint64 // begun since start
+
+	places
+	Queue Queue
+}
+
+// Queue counts those that waited for a place at a server.
+type Queue struct {
+	Served atomic.Uint64 // that got one
+	Nanos  atomic.Uint64 // how long these waited, all together
+	Full   atomic.Uint64 // that found no room to wait
+	Late   atomic.Uint64 // whose time was over
 }
 
 // Servers gives each server name its Server, the same one for ever. The zero

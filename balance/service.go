@@ -202,18 +202,37 @@ func (s *Service) Since() time.Time {
 	return time.Time{}
 }
 
-// Begin counts a request or connection that goes to the service.
-func (s *Service) Begin() {
+// Begin counts a request or connection that goes to the service, and takes a
+// place at its server. If that is full nothing is counted.
+func (s *Service) Begin() bool {
+	if !s.Server.enter() {
+		return false
+	}
+	s.count()
+	return true
+}
+
+// BeginAt is Begin with a place that a Waiter was given at the server from. One
+// of another server is given back.
+func (s *Service) BeginAt(from *Server) bool {
+	if from != s.Server {
+		from.Return()
+		return s.Begin()
+	}
+	s.count()
+	return true
+}
+
+func (s *Service) count() {
 	s.Active.Add(1)
 	s.Requests.Add(1)
-	s.Server.Active.Add(1)
 	s.Server.Requests.Add(1)
 }
 
 // Finish is the end of what Begin counted.
 func (s *Service) Finish() {
 	s.Active.Add(-1)
-	s.Server.Active.Add(-1)
+	s.Server.leave()
 }
 
 // Observe takes the time from the request to the first response byte into the

@@ -169,6 +169,7 @@ type request struct {
 	check         func(resp *http.Response, name string)
 	body          string
 	chunked       bool
+	large         bool   // the body is a megabyte, if the connection is somebody's: a server that refuses does not read it
 	rest          string // still to be written
 	expect        string // who the connection is when the request is sent
 	pinned        bool   // its server is known then
@@ -182,6 +183,7 @@ func (c *caller) request(sc scene) *request {
 	if sc.method == "POST" {
 		r.body = strings.Repeat("0123456789abcdef", c.rng.IntN(2)*c.rng.IntN(4096))
 		r.chunked = c.rng.IntN(2) == 0
+		r.large = c.rng.IntN(64) == 0
 	}
 	return r
 }
@@ -190,6 +192,10 @@ func (c *caller) request(sc scene) *request {
 func (r *request) write() error {
 	r.sent, r.sentTime = r.outages.moment(), r.ledger.now()
 	r.expect, r.pinned = r.who[r.profile], r.pins[r.profile] != ""
+	if r.large && r.authorization == nil && r.windows && r.expect != "" {
+		r.body = megabyte
+		r.ledger.note(&r.ledger.large)
+	}
 	r.wire.within(patience)
 	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: mail.lab.test\r\n", r.method, r.path)
 	if r.authorization == nil {
@@ -219,6 +225,9 @@ func chunk(text string) string {
 	}
 	return fmt.Sprintf("%x\r\n%s\r\n", len(text), text)
 }
+
+// megabyte is as long as a body may be that the servers read.
+var megabyte = strings.Repeat("0123456789abcdef", 1<<16)
 
 // writeRest sends what write left.
 func (r *request) writeRest() error {

@@ -55,8 +55,12 @@ func TestNobodyIsServedAsAnother(t *testing.T) {
 				if n := r.array.Leaks(); l.broken > 0 || n > 0 {
 					t.Errorf("%d breaches; the array counts %d requests under a foreign name; want none", l.broken, n)
 				}
-				if l.logons == 0 || l.refused == 0 {
-					t.Errorf("%d logons and %d wrong passwords; want some of both", l.logons, l.refused)
+				if l.logons == 0 || l.refused == 0 || l.large == 0 {
+					t.Errorf("%d logons, %d wrong passwords and %d bodies of 1 MiB; want some of each", l.logons, l.refused, l.large)
+				}
+				ids := r.vipStatus(m.vip).Identities
+				if ids.Faults != 0 || ids.Relogins == 0 {
+					t.Errorf("casbah counts %d faults and %d relogins; want none, some", ids.Faults, ids.Relogins)
 				}
 				if shared := l.shared > 0; shared != (tt.extra != "") {
 					t.Errorf("connections to servers changed hands %d times", l.shared)
@@ -67,13 +71,10 @@ func TestNobodyIsServedAsAnother(t *testing.T) {
 }
 
 // The storm is worth something: in front of a balancer that shares its
-// connections to servers among clients, as most do, it finds foreign names.
+// connections to servers among clients, as most do, it finds foreign names. In front
+// of casbah, the same one finds none.
 func TestStormFindsSharedConnections(t *testing.T) {
-	array, err := lab.NewArray(lab.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer array.Close()
+	array := newArray(t)
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL.Scheme, pr.Out.URL.Host = "http", array.CAS(0).Addr()
@@ -83,12 +84,30 @@ func TestStormFindsSharedConnections(t *testing.T) {
 	}
 	site := httptest.NewServer(proxy)
 	defer site.Close()
+	sharesIdentities(t, array, site.Listener.Addr().String())
+	casbahDoesNot(t)
+}
+
+func newArray(t *testing.T) *lab.Array {
+	t.Helper()
+	array, err := lab.NewArray(lab.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(array.Close)
+	return array
+}
+
+// sharesIdentities fails the test unless a balancer at addr, in front of array, serves
+// somebody as somebody else.
+func sharesIdentities(t *testing.T, array *lab.Array, addr string) {
+	t.Helper()
 	l := newLedger()
 	over := func(step int, _ time.Time) bool {
 		_, foreign := l.stats()
 		return step >= 100_000 || foreign && array.Leaks() > 0
 	}
-	connect := func(string) (net.Conn, error) { return net.Dial("tcp", site.Listener.Addr().String()) }
+	connect := func(string) (net.Conn, error) { return net.Dial("tcp", addr) }
 	// Few, or no handshake ever comes to its end.
 	rage(t, front{array: array, connect: connect, users: 2, storms: 1, calm: true}, l, over)
 	if _, foreign := l.stats(); array.Leaks() == 0 || !foreign {
@@ -96,6 +115,28 @@ func TestStormFindsSharedConnections(t *testing.T) {
 	}
 	for _, words := range l.words {
 		t.Log(words)
+	}
+}
+
+// casbahDoesNot rages as sharesIdentities does, in front of casbah with each driver,
+// whose connections to servers change hands where nobody logs on.
+func casbahDoesNot(t *testing.T) {
+	t.Helper()
+	for _, engine := range drivers {
+		r := newRig(t, setup{
+			mode: mode{engine: engine}, extra: unprobed("owa", "ews", "oab", "autodiscover") + anonymousReuse, profiles: `"owa", "ews", "oab", "autodiscover"`,
+		})
+		l := newLedger()
+		over := func(step int, _ time.Time) bool {
+			broken, _ := l.stats()
+			return broken > 0 || step >= stormSteps()
+		}
+		connect := func(source string) (net.Conn, error) { return r.connect(source) }
+		rage(t, front{array: r.array, connect: connect, users: 2, storms: 1, calm: true}, l, over)
+		if l.broken > 0 || r.array.Leaks() > 0 || l.logons == 0 || l.shared == 0 {
+			t.Errorf("casbah with engine %s: %d breaches, %d foreign names, %d logons, %d connections changed hands: %q",
+				engine, l.broken, r.array.Leaks(), l.logons, l.shared, l.words)
+		}
 	}
 }
 
@@ -141,8 +182,8 @@ func rage(t *testing.T, f front, l *ledger, over func(step int, since time.Time)
 		raging.Go(func() { s.run(func(step int) bool { return over(step, since) }) })
 	}
 	raging.Wait()
-	t.Logf("CASBAH_SEED=%d: %d connections, %d logons, %d refused, %d lost to %v outages, %d changed hands",
-		seed, l.calls, l.logons, l.refused, l.lost, o.begun, l.shared)
+	t.Logf("CASBAH_SEED=%d: %d connections, %d logons, %d refused, %d bodies of 1 MiB, %d lost to %v outages, %d changed hands",
+		seed, l.calls, l.logons, l.refused, l.large, l.lost, o.begun, l.shared)
 }
 
 // stormSeed returns the seed that the environment names, or a new one.

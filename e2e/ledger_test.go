@@ -19,6 +19,7 @@ type ledger struct {
 	shared  int              // server connections that changed hands
 	logons  int              // that succeeded
 	refused int              // wrong passwords that were refused
+	large   int              // bodies of a megabyte
 	lost    int              // requests lost to a server that stopped
 	broken  int              // breaches
 	words   []string         // of the first breaches

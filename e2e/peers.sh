@@ -15,6 +15,27 @@ if ! command -v promtool >/dev/null; then
 	$as_root install -m 755 "$dir/usr/bin/promtool" /usr/local/bin/promtool
 fi
 
+# axe-core, which looks for what keeps people from a page, is no package of Debian's.
+axe=4.14.1
+if ! grep -qs "\"version\": \"$axe\"" "$(npm root -g 2>/dev/null)/axe-core/package.json"; then
+	echo "installing: axe-core"
+	if ! command -v npm >/dev/null; then
+		$as_root apt-get update -qq
+		DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends npm >/dev/null
+	fi
+	$as_root npm install -g --silent --ignore-scripts "axe-core@$axe"
+fi
+
+# nginx, its program alone, for the same reason as promtool.
+if ! command -v nginx >/dev/null; then
+	echo "installing: nginx"
+	at=$(mktemp -d)
+	$as_root apt-get update -qq
+	(cd "$at" && apt-get download -qq nginx && dpkg-deb --fsys-tarfile nginx_*.deb | tar -x ./usr/sbin/nginx)
+	$as_root install -m 755 "$at/usr/sbin/nginx" /usr/local/sbin/nginx
+	rm -rf "$at"
+fi
+
 missing=
 command -v curl >/dev/null || missing="$missing curl"
 command -v chromium >/dev/null || missing="$missing chromium"
@@ -26,6 +47,7 @@ command -v ip >/dev/null || missing="$missing iproute2"
 command -v rpcclient >/dev/null || missing="$missing smbclient"
 [ -d /usr/lib/python3/dist-packages/impacket ] || missing="$missing python3-impacket"
 /usr/bin/python3 -c "import requests_ntlm" 2>/dev/null || missing="$missing python3-requests-ntlm"
+[ -e /etc/gss/mech.d/mech.ntlmssp.conf ] || missing="$missing gss-ntlmssp"
 [ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
 [ -x /usr/lib/dovecot/pop3 ] || missing="$missing dovecot-pop3d"
 [ -x /usr/lib/dovecot/submission ] || missing="$missing dovecot-submissiond"

@@ -1,13 +1,21 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,14 +24,14 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestRealPagePicture writes a picture of the page, of a lab under traffic with one
-// fault, to the file that CASBAH_PICTURE names:
+// TestRealPagePicture writes pictures of the page, of a lab under traffic with one
+// fault and one drain, to the directory that CASBAH_PICTURES names:
 //
-//	CASBAH_REAL=1 CASBAH_PICTURE=$PWD/docs/images/page.png go test -run RealPagePicture ./e2e
+//	CASBAH_REAL=1 CASBAH_PICTURES=$PWD/docs/images go test -run RealPagePicture ./e2e
 func TestRealPagePicture(t *testing.T) {
-	path := os.Getenv("CASBAH_PICTURE")
-	if path == "" {
-		t.Skip("writes docs/images/page.png where CASBAH_PICTURE names it")
+	dir := os.Getenv("CASBAH_PICTURES")
+	if dir == "" {
+		t.Skip("writes docs/images where CASBAH_PICTURES names it")
 	}
 	p, b := browserLab(t)
 	ctx, leave := context.WithCancel(t.Context())
@@ -31,20 +39,56 @@ func TestRealPagePicture(t *testing.T) {
 	for i := range 40 {
 		crowd.Go(func() { newPerson(t, p, i).work(ctx) })
 	}
-	b.run(chromedp.EmulateViewport(1400, 900), chromedp.Navigate(p.admin+"/"), chromedp.WaitVisible("table.matrix"))
+	b.run(colours("light"), chromedp.EmulateViewport(1400, 1180), chromedp.Navigate(p.admin+"/"), chromedp.WaitVisible("table.matrix"))
 	time.Sleep(90 * time.Second) // the curve of the last minutes is part of the picture
 	p.order("cas2/eas/503")
+	p.curl("-fsS", "-H", "Authorization: Bearer "+p.token(), "-d", `{"server": "cas3", "for": "30m", "who": "ann", "why": "updates"}`, p.admin+"/api/v1/drain")
 	b.sees("the fault", `document.body.innerText.includes("got 503")`)
 	time.Sleep(12 * time.Second) // and the rate without the moment of the fault
-	b.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		picture, err := chromedp.FullScreenshot(100)(ctx, t)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(path, picture, 0o644)
-	}))
+	b.picture(filepath.Join(dir, "page.png"))
+	b.run(colours("dark"), chromedp.EmulateViewport(390, 844))
+	time.Sleep(3 * time.Second) // the page settles
+	b.picture(filepath.Join(dir, "page-phone.png"))
+	b.run(colours("light"), chromedp.EmulateViewport(900, 720))
+	b.opens("/order?server=cas1")
+	b.picture(filepath.Join(dir, "page-order.png"))
 	leave()
 	crowd.Wait()
+}
+
+// picture writes what the window shows to a file, in no more colours than a page
+// has: a picture is for looking, and stands in the repository.
+func (b *browser) picture(path string) {
+	b.t.Helper()
+	full, err := png.Decode(bytes.NewReader(value(b, chromedp.CaptureScreenshot())))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	few := image.NewPaletted(full.Bounds(), paletteOf(full))
+	draw.Draw(few, few.Bounds(), full, full.Bounds().Min, draw.Src)
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, few); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// paletteOf returns the commonest colours of a picture.
+func paletteOf(m image.Image) color.Palette {
+	count := make(map[color.RGBA]int)
+	for y := m.Bounds().Min.Y; y < m.Bounds().Max.Y; y++ {
+		for x := m.Bounds().Min.X; x < m.Bounds().Max.X; x++ {
+			count[color.RGBAModel.Convert(m.At(x, y)).(color.RGBA)]++
+		}
+	}
+	all := slices.SortedFunc(maps.Keys(count), func(a, b color.RGBA) int { return count[b] - count[a] })
+	p := make(color.Palette, 0, 256)
+	for _, c := range all[:min(len(all), 256)] {
+		p = append(p, c)
+	}
+	return p
 }
 
 // person is a user of the lab at a source address of their own.

@@ -25,7 +25,7 @@ func transparentConf(top, dir string, id identity) string {
 		fmt.Fprintf(&b, "[[server]]\nname = %q\naddress = %q\n[[pool]]\nname = %q\nservers = [%q]\n", name, address, name, name)
 	}
 	for _, p := range []struct{ name, protocol, rest string }{
-		{"say", "tcp", "ports = [7001]"}, {"dns", "udp", "ports = [7053]"}, {"web", "http", "paths = [\"/web\"]"},
+		{"say", "tcp", "ports = [7001]"}, {"sealed", "tcp", "ports = [7044]"}, {"dns", "udp", "ports = [7053]"}, {"web", "http", "paths = [\"/web\"]"},
 	} {
 		fmt.Fprintf(&b, "[profile.%s]\nprotocol = %q\n%s\nprobe = { kind = \"none\" }\n", p.name, p.protocol, p.rest)
 	}
@@ -36,12 +36,19 @@ func transparentConf(top, dir string, id identity) string {
 		{"six", "tcp", "[fd88:1::1]:7001", "cas2", "say"},
 		{"dns", "udp", "10.88.1.1:7053", "cas1", "dns"},
 		{"plain", "http", "10.88.1.1:7080", "web", "web"},
-		{"mail", "https", "10.88.1.1:7443", "web", "web"}, // the last: its certificate follows
+		{"mail", "https", "10.88.1.1:7443", "web", "web"},
+		{"ended", "tls", "10.88.1.1:7995", "cas1", "say"},
+		{"ended6", "tls", "[fd88:1::1]:7995", "cas2", "say"},
+		{"passed", "ssl_bridge", "10.88.1.1:7444", "cas1", "sealed"},
+		{"passed6", "ssl_bridge", "[fd88:1::1]:7444", "cas2", "sealed"},
 	} {
 		fmt.Fprintf(&b, "[[vip]]\nname = %q\ntype = %q\nlisten = [%q]\npool = %q\nprofiles = [%q]\ntransparent = %v\n",
 			v.name, v.kind, v.listen, v.pool, v.profile, v.name != "own")
+		if v.kind == "https" || v.kind == "tls" {
+			b.WriteString(id.ofVIP())
+		}
 	}
-	return b.String() + id.ofVIP()
+	return b.String()
 }
 
 // Servers see the clients' own addresses, whatever the VIP's type, by either
@@ -50,13 +57,14 @@ func transparentConf(top, dir string, id identity) string {
 func TestRealTransparent(t *testing.T) {
 	real(t)
 	n := newNetwork(t)
-	n.tells("7001")
+	id := newIdentity(t, t.TempDir())
+	n.tells(n.listen("7001"))
+	n.tells(tls.NewListener(n.listen("7044"), id.ofServer()))
 	n.tellsDatagrams("7053")
 	n.tellsRequests("7080")
 	for _, engine := range drivers {
 		t.Run(engine, func(t *testing.T) {
 			dir := t.TempDir()
-			id := newIdentity(t, dir)
 			d := &daemon{t: t, mode: mode{engine: engine}, conf: filepath.Join(dir, "casbah.toml"), ended: make(chan struct{})}
 			d.write(transparentConf(d.mode.key(), dir, id))
 			d.begin([]string{"ip", "netns", "exec", n.casbah})
@@ -68,8 +76,14 @@ func TestRealTransparent(t *testing.T) {
 					{"tcp", "10.88.1.3", "10.88.1.1:7002", "10.88.2.1"},
 					{"udp", "10.88.1.2", "10.88.1.1:7053", "10.88.1.2"},
 					{"udp", "10.88.1.3", "10.88.1.1:7053", "10.88.1.3"},
+					{"tls", "10.88.1.2", "10.88.1.1:7995", "10.88.1.2"},
+					{"tls", "10.88.1.3", "10.88.1.1:7995", "10.88.1.3"},
+					{"tls", "fd88:1::3", "[fd88:1::1]:7995", "fd88:1::3"},
+					{"tls", "10.88.1.2", "10.88.1.1:7444", "10.88.1.2"}, // ended by the server
+					{"tls", "10.88.1.3", "10.88.1.1:7444", "10.88.1.3"},
+					{"tls", "fd88:1::3", "[fd88:1::1]:7444", "fd88:1::3"},
 				} {
-					if got := n.asks(tt.kind, tt.from, tt.to); got != tt.want {
+					if got := n.asks(id, tt.kind, tt.from, tt.to); got != tt.want {
 						t.Errorf("%s from %s to %s: the server sees %s; want %s", tt.kind, tt.from, tt.to, got, tt.want)
 					}
 				}
@@ -116,18 +130,18 @@ func TestRealTransparentNeedsARight(t *testing.T) {
 	}
 }
 
-// tells has the server tell clients of a port where they come from.
-func (n *network) tells(port string) {
-	n.t.Helper()
-	ln := n.listen(port)
+// tells has the server tell whoever connects where it comes from.
+func (n *network) tells(ln net.Listener) {
 	go func() {
 		for {
 			conn, err := ln.Accept()
 			if err != nil {
 				return
 			}
-			_, _ = io.WriteString(conn, conn.RemoteAddr().String())
-			_ = conn.Close()
+			go func() { // a handshake may be first
+				_, _ = io.WriteString(conn, conn.RemoteAddr().String())
+				_ = conn.Close()
+			}()
 		}
 	}()
 }
@@ -157,10 +171,13 @@ func (n *network) tellsRequests(port string) {
 	n.t.Cleanup(func() { _ = server.Close() })
 }
 
-// asks returns which host a server sees.
-func (n *network) asks(kind, from, to string) string {
+// asks returns which host a server sees, by tcp, udp or tls.
+func (n *network) asks(id identity, kind, from, to string) string {
 	n.t.Helper()
-	conn, err := n.dial(n.t.Context(), kind, from, to)
+	conn, err := n.dial(n.t.Context(), strings.Replace(kind, "tls", "tcp", 1), from, to)
+	if kind == "tls" && err == nil {
+		conn = tls.Client(conn, &tls.Config{RootCAs: id.roots, ServerName: "localhost"})
+	}
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ type record struct {
 	First, Duration                            float64
 	End                                        string
 	Attempts                                   int
-	Pinned, Cookieless                         bool
+	Pinned, Cookieless, HTTP2                  bool
 }
 
 // accessLog returns the text of the access log, and its records.

@@ -42,6 +42,7 @@ type setup struct {
 	mode     mode
 	lab      lab.Options // with TLS, casbah re-encrypts to the servers and verifies them
 	vip      string      // more keys of both VIPs
+	https    string      // more keys of the https VIP
 	pool     string      // more keys of the pool
 	extra    string      // more tables, such as [profile.owa]
 	profiles string      // the VIPs' profiles; empty: all of HTTP
@@ -100,7 +101,7 @@ func (r *rig) text(s setup, dir string, id identity) string {
 	}
 	vip := "[[vip]]\nname = %q\ntype = %q\nlisten = [\"127.0.0.1:0\"]\nprofiles = [%s]\npool = \"cas\"\n%s\n"
 	fmt.Fprintf(&b, vip, "plain", "http", s.profiles, s.vip)
-	fmt.Fprintf(&b, vip, "tls", "https", s.profiles, s.vip)
+	fmt.Fprintf(&b, vip, "tls", "https", s.profiles, s.vip+s.https)
 	b.WriteString(id.ofVIP() + s.extra + "\n")
 	return b.String()
 }

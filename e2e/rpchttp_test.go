@@ -285,24 +285,9 @@ func TestOutChannelIsReplaced(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 4 {
-			next, err := o.open("RPC_OUT_DATA", 120, rpchttp.AppendOutR1A3(nil, o.virtual, newCookie(), newCookie()))
-			if err == nil {
-				err = begins(next)
-			}
-			if err != nil {
-				t.Fatalf("the new channel: %v", err)
-			}
-			if _, err := next.Write(rpchttp.AppendOutR1A11(nil)); err != nil {
+			if err := o.recycleOut(); err != nil {
 				t.Fatal(err)
 			}
-			for err == nil { // the channel before ends
-				_, err = lab.ReadPDU(o.out.in)
-			}
-			if timedOut(err) {
-				t.Fatalf("the channel before: %v; want its end", err)
-			}
-			_ = o.out.Close()
-			o.out = next
 			if err := o.call("on the new channel"); err != nil {
 				t.Fatal(err)
 			}

@@ -15,10 +15,28 @@ type Config struct {
 	MaxConns     int // client connections open at once; 0: no limit
 	MaxPerSource int // of these, from one address; 0: no limit
 
+	// Others returns how many connections of other engines count to MaxConns; nil:
+	// none do. It is called for each connection and may not wait.
+	Others func() int
+	// Sources counts by address, together with the other engines that have it;
+	// nil: by itself, up to MaxPerSource.
+	Sources *Sources
+
 	// OnPanic is told of a panic of a core, which ends its connection, with the
 	// stack the first time that it happens at that place, and nil after; nil:
 	// nobody is told.
 	OnPanic func(where string, value any, stack []byte)
+}
+
+// Full reports whether there is no room for one more beside open connections.
+func (c *Config) Full(open int64) bool {
+	if c.MaxConns <= 0 {
+		return false
+	}
+	if c.Others != nil {
+		open += int64(c.Others())
+	}
+	return open >= int64(c.MaxConns)
 }
 
 // Engine drives connections. It is what netconn and reactor are to who opens
@@ -37,6 +55,10 @@ type Engine interface {
 	// Panics returns how many connections ended by a panic of their core.
 	Panics() uint64
 
+	// Review tells all cores, with Woken, that something else is ordered of a server
+	// that they may be connected to. Parked connections are closed: they are rare
+	// and cheap to open anew, and a server that is to be left alone has none then.
+	Review()
 	// Drain tells all cores to finish what is open. New connections are refused,
 	// so sockets are closed before; those in their handshake finish it and are
 	// told then. Parked connections are closed.

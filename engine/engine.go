@@ -40,7 +40,11 @@ const (
 	Deadline Cause = iota // the time set by Wake has come
 	Drain                 // finish what is open, begin nothing new
 	Kill                  // close everything now; legs still open after this call are reset
+	Woken                 // Waker was told so; there may be nothing to find
 )
+
+// Causes is how many causes there are.
+const Causes = int(Woken) + 1
 
 // Core is the protocol of one client connection. Calls are serial and never
 // re-entered; now is in nanoseconds since the Unix epoch and never goes back.
@@ -69,7 +73,7 @@ type Core interface {
 	Moved(now int64, from Leg, n int64, d Driver)
 	// Tick is called once the connection is open, with Deadline, so that a core
 	// may set one before its client says anything; then when the deadline set by
-	// Wake has come, and on drain and kill.
+	// Wake has come, on drain and kill, and when another connection has woken this one.
 	Tick(now int64, why Cause, d Driver)
 }
 
@@ -106,6 +110,11 @@ type Driver interface {
 	// Wake sets the one deadline of the core, in the time of now; 0 is none. It
 	// replaces the one before.
 	Wake(at int64)
+	// Waker returns what wakes this core when something has happened that it waits
+	// for and that is not on its legs: Tick is called with Woken. Other than the
+	// Driver it may be kept and used from any goroutine, at any time, and does
+	// nothing once the connection is over.
+	Waker() balance.Waker
 }
 
 // Conn says what a driver knows of an accepted connection.
@@ -117,6 +126,8 @@ type Conn struct {
 	Session    [16]byte       // identity of the TLS session, the same at each resumption; zero: none
 
 	Shown *x509.Certificate // what the client has shown and the VIP has verified; nil: nothing
+
+	Stream bool // one request of a connection that carries many at once (HTTP/2): nothing follows it
 }
 
 // NewCore makes the core of one accepted connection, once its handshake is over.

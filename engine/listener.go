@@ -55,6 +55,9 @@ type Listener struct {
 	StartTLS *tls.Config
 	New      NewCore // called for each connection once its handshake is over
 
+	// Session serves a connection whose client has chosen HTTP/2 (h2) by ALPN, in
+	// place of a core; nil: TLS offers it to nobody. Netconn alone has sessions.
+	Session NewSession
 	// ProxyFrom lists the senders of PROXY protocol headers. A listed one that
 	// sends none is refused; a header from any other is not read as one.
 	// SetProxyFrom replaces it while the listener is served.

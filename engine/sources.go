@@ -14,6 +14,15 @@ type Sources struct {
 	open map[netip.Addr]int
 }
 
+// SharedSources returns what an engine of that configuration counts by address
+// with.
+func SharedSources(c *Config) *Sources {
+	if c.Sources != nil {
+		return c.Sources
+	}
+	return &Sources{Limit: c.MaxPerSource}
+}
+
 // Admit counts a connection from a in, and reports whether the limit allowed
 // it. Leave follows each true answer.
 func (s *Sources) Admit(a netip.Addr) bool {
@@ -39,6 +48,9 @@ func (s *Sources) Leave(a netip.Addr) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.open == nil {
+		return // it came with a header that named no address
+	}
 	if s.open[a]--; s.open[a] <= 0 {
 		delete(s.open, a)
 	}

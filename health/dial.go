@@ -5,11 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"casbah/balance"
@@ -34,14 +31,14 @@ func dialTLS(ctx context.Context, e *balance.Endpoint, otherwise *tls.Config) (c
 	addr, ok := e.Addr()
 	switch {
 	case !ok && e.Learned:
-		return nil, nil, fmt.Errorf("connect: %w", errUnlearned)
+		return nil, nil, &stepError{stepConnect, errUnlearned}
 	case !ok:
-		return nil, nil, fmt.Errorf("connect: %w", errUnresolved)
+		return nil, nil, &stepError{stepConnect, errUnresolved}
 	}
 	var d net.Dialer
 	plain, err := d.DialContext(ctx, "tcp", addr.String())
 	if err != nil {
-		return nil, nil, step(ctx, "connect", err)
+		return nil, nil, step(ctx, stepConnect, err)
 	}
 	// A deadline in the past ends every read and write at once.
 	stop := context.AfterFunc(ctx, func() { _ = plain.SetDeadline(time.Unix(1, 0)) })
@@ -53,9 +50,11 @@ func dialTLS(ctx context.Context, e *balance.Endpoint, otherwise *tls.Config) (c
 		release()
 		return nil, nil, step(ctx, "PROXY header", err)
 	}
+	trace := traceOf(ctx)
+	trace.note("connected to " + addr.String())
 	t := cmp.Or(e.TLS, otherwise)
 	if t == nil {
-		return plain, release, nil
+		return trace.over(plain), release, nil
 	}
 	secure, err := handshake(ctx, plain, t)
 	if err != nil {
@@ -83,24 +82,14 @@ func sendHeader(conn net.Conn, version int) error {
 
 // handshake begins TLS on a connection that is plain so far.
 func handshake(ctx context.Context, plain net.Conn, t *tls.Config) (net.Conn, error) {
+	if c, ok := plain.(*tracedConn); ok {
+		plain = c.Conn // what passes from now on is not for eyes
+	}
 	secure := tls.Client(plain, t)
 	if err := secure.HandshakeContext(ctx); err != nil {
-		return nil, step(ctx, "TLS", err)
+		return nil, step(ctx, stepTLS, err)
 	}
-	return secure, nil
-}
-
-// step says in which step of a probe err came, in words for the page. It leaves
-// out the addresses that package net puts around a cause: the page has them.
-func step(ctx context.Context, name string, err error) error {
-	if e, ok := errors.AsType[net.Error](err); ctx.Err() != nil || ok && e.Timeout() {
-		return fmt.Errorf("%s: %w", name, ErrTimeout)
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%s: the server closed the connection: %w", name, err)
-	}
-	if errno, ok := errors.AsType[syscall.Errno](err); ok {
-		return fmt.Errorf("%s: %w", name, errno)
-	}
-	return fmt.Errorf("%s: %w", name, err)
+	trace := traceOf(ctx)
+	trace.secured(secure.ConnectionState())
+	return trace.over(secure), nil
 }

@@ -22,6 +22,12 @@ const maxAnswer = 64 << 10
 // maxInterim is how many 1xx heads may come before the answer.
 const maxInterim = 8
 
+// The steps of a probe by HTTP.
+const (
+	stepRequest = "request"
+	stepAnswer  = "answer"
+)
+
 // HTTPProbe asks for one page over a connection of its own. It follows no
 // redirect, keeps no cookie and uses no proxy: the answer is the service's own.
 type HTTPProbe struct {
@@ -31,20 +37,31 @@ type HTTPProbe struct {
 	Host     string // Host header; empty: the endpoint's target
 	Expect   []int  // statuses that are good; empty: 200
 	Body     string // what the body must contain; empty: it is not read
+	FQDN     string // how the server must call itself on its health page, if it does; empty: any
 }
 
-// Check asks once.
+// Check asks once. A health page that says no is asked no more, but the directory
+// that it is of: whether that lives tells an orderly end of work from a fault.
 func (p *HTTPProbe) Check(ctx context.Context) error {
+	err := p.ask(ctx)
+	if directory, ok := healthPage(p.Path); ok && declines(err) && p.lives(ctx, directory) {
+		return fmt.Errorf("%w: %w", ErrOff, err)
+	}
+	return err
+}
+
+// ask asks for the page and judges the answer.
+func (p *HTTPProbe) ask(ctx context.Context) error {
 	conn, release, err := dial(ctx, p.Endpoint)
 	if err != nil {
 		return err
 	}
 	defer release()
 	if _, err := io.WriteString(conn, p.request()); err != nil {
-		return step(ctx, "request", err)
+		return step(ctx, stepRequest, err)
 	}
 	in := &io.LimitedReader{R: conn, N: maxAnswer}
-	resp, err := p.answer(bufio.NewReader(in)) //nolint:bodyclose // the body is the connection, which release closes
+	resp, err := readAnswer(bufio.NewReader(in), p.method()) //nolint:bodyclose // the body is the connection, which release closes
 	switch {
 	case err != nil && in.N == 0:
 		return fmt.Errorf("answer: head is longer than %d octets", maxAnswer)
@@ -52,12 +69,28 @@ func (p *HTTPProbe) Check(ctx context.Context) error {
 		return notHTTP(ctx, err)
 	}
 	if want := p.expected(); !slices.Contains(want, resp.StatusCode) {
-		return fmt.Errorf("want status %s, got %s", list(want), clip(resp.Status))
+		return &statusError{want, resp.StatusCode, clip(resp.Status)}
+	}
+	if _, named := healthPage(p.Path); named && p.FQDN != "" {
+		if err := p.named(ctx, resp.Body); err != nil || p.Body == "" {
+			return err
+		}
 	}
 	if p.Body == "" {
 		return nil
 	}
 	return p.body(ctx, resp.Body)
+}
+
+// statusError is an answer with another status than the right one.
+type statusError struct {
+	want []int
+	code int
+	text string // as the server gave it
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("want status %s, got %s", list(e.want), e.text)
 }
 
 // request returns the request head. It is written here and not by net/http, so
@@ -74,10 +107,10 @@ func (p *HTTPProbe) request() string {
 	return b.String()
 }
 
-// answer reads the head of the final response.
-func (p *HTTPProbe) answer(br *bufio.Reader) (*http.Response, error) {
+// readAnswer reads the head of the final response.
+func readAnswer(br *bufio.Reader, method string) (*http.Response, error) {
 	for range maxInterim {
-		resp, err := http.ReadResponse(br, &http.Request{Method: p.method()})
+		resp, err := http.ReadResponse(br, &http.Request{Method: method})
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +147,7 @@ func (p *HTTPProbe) expected() []int {
 func notHTTP(ctx context.Context, err error) error {
 	_, broken := errors.AsType[net.Error](err)
 	if broken || ctx.Err() != nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return step(ctx, "answer", err)
+		return step(ctx, stepAnswer, err)
 	}
 	return fmt.Errorf("answer: not HTTP: %s", clip(err.Error()))
 }

@@ -126,7 +126,11 @@ func (s *imapSession) wrong(ctx context.Context, name string, err error) error {
 		if answer.Code != "" {
 			text += " [" + string(answer.Code) + "]"
 		}
-		return fmt.Errorf("%s: want OK, got %s", name, said([]byte(text+" "+answer.Text), s.hidden()))
+		text = said([]byte(text+" "+answer.Text), s.hidden())
+		if name == "LOGIN" && refusesAccount(answer) {
+			return fmt.Errorf("%w: %s: want OK, got %s", ErrRefused, name, text)
+		}
+		return fmt.Errorf("%s: want OK, got %s", name, text)
 	}
 	_ = s.client.Close() // it has read all that it will, and why it ended is known
 	line, broken := s.ended()
@@ -138,6 +142,13 @@ func (s *imapSession) wrong(ctx context.Context, name string, err error) error {
 	default:
 		return fmt.Errorf("%s: not IMAP: got %s", name, said(line, s.hidden()))
 	}
+}
+
+// refusesAccount reports whether an answer to LOGIN is about the account, and not
+// about the server's own troubles (RFC 5530, Section 3).
+func refusesAccount(answer *imap.Error) bool {
+	return answer.Type == imap.StatusResponseTypeNo && answer.Code != imap.ResponseCodeUnavailable &&
+		answer.Code != imap.ResponseCodeServerBug && answer.Code != imap.ResponseCodeInUse
 }
 
 // errFlood is the end of a connection on which too much came.

@@ -34,14 +34,16 @@ func newWatch(probe probeFunc) *watch {
 	w := &watch{service: &balance.Service{Server: new(balance.Server), Profile: "owa"}}
 	w.Monitor = NewMonitor(Options{
 		Service: w.service,
-		Probe: probeFunc(func(ctx context.Context) error {
-			w.begun = append(w.begun, time.Now())
-			return probe(ctx)
-		}),
-		Interval: 5 * time.Second,
-		Timeout:  2 * time.Second,
-		Rise:     2,
-		Fall:     3,
+		Asking: Asking{
+			Probe: probeFunc(func(ctx context.Context) error {
+				w.begun = append(w.begun, time.Now())
+				return probe(ctx)
+			}),
+			Interval: 5 * time.Second,
+			Timeout:  2 * time.Second,
+			Rise:     2,
+			Fall:     3,
+		},
 		OnChange: func(c Change) { w.changes = append(w.changes, c) },
 	})
 	return w
@@ -287,7 +289,7 @@ func TestMonitorDefaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		probes := 0
 		s := &balance.Service{Server: new(balance.Server)}
-		m := NewMonitor(Options{Service: s, Probe: probeFunc(func(ctx context.Context) error { probes++; return NoProbe{}.Check(ctx) })})
+		m := NewMonitor(Options{Service: s, Asking: Asking{Probe: probeFunc(func(ctx context.Context) error { probes++; return NoProbe{}.Check(ctx) })}})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		m.Run(ctx)

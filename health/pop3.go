@@ -95,7 +95,7 @@ func (d *pop3) login(ctx context.Context, a Account) error {
 		return err
 	}
 	d.hidden = a.Password
-	if err := d.ask(ctx, "PASS", a.Password); err != nil {
+	if err := d.pass(ctx, a.Password); err != nil {
 		return err
 	}
 	const name = "STAT"
@@ -110,6 +110,26 @@ func (d *pop3) login(ctx context.Context, a Account) error {
 		return fmt.Errorf("%s: want +OK and two numbers, got %s", name, d.quote(line))
 	}
 	return nil
+}
+
+// pass sends the password. A server that refuses the account says so, unless it
+// tells of troubles of its own (RFC 3206, Section 4, and RFC 2449, Section 8.1.1).
+func (d *pop3) pass(ctx context.Context, password string) error {
+	const name = "PASS"
+	if err := d.say(name, password); err != nil {
+		return step(ctx, name, err)
+	}
+	line, err := d.line()
+	switch {
+	case err != nil:
+		return step(ctx, name, err)
+	case status(line, "+OK"):
+		return nil
+	case status(line, "-ERR") && !bytes.HasPrefix(line, []byte("-ERR [SYS/")) && !bytes.HasPrefix(line, []byte("-ERR [IN-USE]")):
+		return fmt.Errorf("%w: %s: want +OK, got %s", ErrRefused, name, d.quote(line))
+	default:
+		return fmt.Errorf("%s: want +OK, got %s", name, d.quote(line))
+	}
 }
 
 // status reports whether an answer begins with that word.

@@ -2,10 +2,7 @@
 // keeps the state of the services by the answers.
 package health
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // A Probe asks a service one question. Probes are stateless: counting good and
 // bad answers is the business of the Monitor that calls them.
@@ -14,9 +11,6 @@ type Probe interface {
 	// after ctx ends and leaves no goroutine or connection behind.
 	Check(ctx context.Context) error
 }
-
-// ErrTimeout is in the error of a probe whose time was over.
-var ErrTimeout = errors.New("no answer in time")
 
 // NoProbe takes a service for good unseen.
 type NoProbe struct{}

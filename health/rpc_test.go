@@ -63,7 +63,7 @@ func TestRPCProbe(t *testing.T) {
 	unlearned := &health.RPCProbe{Endpoint: &balance.Endpoint{Learned: true}, Interfaces: []msrpc.Syntax{msrpc.NSPI}}
 	l.expect("not-learned", unlearned, "endpoint mapper has not told its port")
 	faulty := probe("rpc_client_access", msrpc.EMSMDB)
-	for fault, want := range map[string]string{"503": "the bind is refused: reason 2", "garbage": "not the header of", "reset/0": "bind: "} {
+	for fault, want := range map[string]string{"503": "the bind is refused: reason 2", "garbage": "not the header of", "reset/0": "connection reset by peer"} {
 		f, err := lab.ParseFault(fault)
 		if err != nil {
 			t.Fatal(err)

@@ -41,7 +41,8 @@ type Options struct {
 	Protected    bool          // whether NTLM logins must be bound to TLS (Extended Protection), as the setup of Exchange 2019 CU14 has it
 	CertFile     string        // PEM file of the certificate for TLS, and KeyFile of its key; empty: one is made
 	KeyFile      string
-	OABBytes     int // size of the offline address book; 1 MiB if zero
+	Mailboxes    bool // whether each mailbox is on one CAS and answers say on which, as since Exchange 2013
+	OABBytes     int  // size of the offline address book; 1 MiB if zero
 }
 
 // Array is a running array of simulated CAS.
@@ -49,6 +50,8 @@ type Array struct {
 	options Options
 	users   *Users
 	mail    *mailstore
+	beats   beats
+	homes   homes
 	cas     []*CAS
 	cert    tls.Certificate // zero without TLS
 	certPEM []byte

@@ -31,6 +31,7 @@ type CAS struct {
 	name        string
 	array       *Array
 	faults      faults
+	components  components
 	counters    counters
 	directories []*directory
 	forms       forms // the forms login that OWA and ECP share

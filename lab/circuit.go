@@ -12,6 +12,7 @@ type circuit struct {
 	joined chan struct{} // closed once both channels have come
 	broken chan struct{} // closed when the client lost one of them
 	rpc    *rpcSession   // of a client that has bound; only the IN channel uses it
+	user   string        // whose it is, as its first channel has it
 
 	mu      sync.Mutex // guards the fields below
 	in, out int        // channels that are open
@@ -49,16 +50,18 @@ type circuits struct {
 	byCookie map[Cookie]*circuit
 }
 
-// attach adds a channel to its circuit, which it makes if it is the first.
-func (cs *circuits) attach(cookie Cookie, s side) *circuit {
+// attach adds a user's channel to its circuit, which it makes if it is the first.
+// Foreign tells that the circuit is another user's.
+func (cs *circuits) attach(cookie Cookie, s side, user string) (c *circuit, foreign bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if cs.byCookie == nil {
 		cs.byCookie = make(map[Cookie]*circuit)
 	}
-	c := cs.byCookie[cookie]
+	c = cs.byCookie[cookie]
 	if c == nil {
 		c = &circuit{
+			user:   user,
 			flow:   make(chan []byte),
 			joined: make(chan struct{}),
 			broken: make(chan struct{}),
@@ -67,7 +70,7 @@ func (cs *circuits) attach(cookie Cookie, s side) *circuit {
 		cs.byCookie[cookie] = c
 	}
 	c.add(s)
-	return c
+	return c, c.user != user
 }
 
 // detach takes a channel from its circuit. With the last channel of its kind

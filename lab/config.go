@@ -15,9 +15,12 @@ type Front struct {
 	RPC         string // of RPC Client Access, where EPM is set
 	AddressBook string // of the address book, likewise
 	Admin       string // host and port of the page
+	TokenFile   string // of the token that changes on the page need; "": it shows, and no more
 	Control     string // host and port where Control is served
 	Cert, Key   string // files of the certificate for HTTPS
+	Placement   string // of the pool; "" for casbah's default
 	StateDir    string // "" for casbah's default
+	ProbeWords  string // file with ProbePassword: casbah asks the health pages, and logs in; "" for the probes that ship
 	UpstreamCA  string // file that holds CertificatePEM: casbah re-encrypts to the CAS; "" for TLS offload
 }
 
@@ -34,8 +37,12 @@ func (a *Array) Config(f Front) string {
 	}
 	if f.Admin != "" {
 		fmt.Fprintf(&b, "\n[admin]\nlisten = %s\n", tomlString(f.Admin))
+		if f.TokenFile != "" {
+			fmt.Fprintf(&b, "token_file = %s\n", tomlString(f.TokenFile))
+		}
 	}
 	a.writePool(&b, f)
+	writeProbes(&b, f)
 	a.writeMail(&b, "pop3", f.POP3, "")
 	a.writeMail(&b, "imap4", f.IMAP4, "")
 	a.writeMail(&b, "smtp", f.SMTP, "accept_snat = true\n")
@@ -58,12 +65,46 @@ func (a *Array) writePool(b *strings.Builder, f Front) {
 		if f.UpstreamCA != "" {
 			address = s.TLSAddr()
 		}
-		fmt.Fprintf(b, "\n[[server]]\nname    = %s\naddress = %s\n", tomlString(s.name), tomlString(address))
+		fmt.Fprintf(b, "\n[[server]]\nname    = %s\naddress = %s\nfqdn    = %s\n", tomlString(s.name), tomlString(address), tomlString(s.FQDN()))
 		names = append(names, tomlString(s.name))
 	}
 	fmt.Fprintf(b, "\n[[pool]]\nname      = \"cas\"\nservers   = [%s]\nalgorithm = \"least_conn\"\n", strings.Join(names, ", "))
+	if f.Placement != "" {
+		fmt.Fprintf(b, "placement = %s\n", tomlString(f.Placement))
+	}
 	if f.UpstreamCA != "" {
 		fmt.Fprintf(b, "upstream_tls = \"on\"\n[pool.tls]\nca          = %s\nserver_name = \"localhost\"\n", tomlString(f.UpstreamCA))
+	}
+}
+
+// healthPages are the directories of the profiles that are asked by their health
+// page.
+var healthPages = []struct{ profile, directory string }{
+	{"owa", "owa"},
+	{"ecp", "ecp"},
+	{"eas", "Microsoft-Server-ActiveSync"},
+	{"ews", "EWS"},
+	{"outlook_anywhere", "rpc"},
+	{"oab", "OAB"},
+	{"autodiscover", "Autodiscover"},
+	{"powershell", "PowerShell"},
+	{"mapi", "mapi"},
+}
+
+// writeProbes writes the probes of Exchange 2013 and later, and those that log in.
+func writeProbes(b *strings.Builder, f Front) {
+	if f.ProbeWords == "" {
+		return
+	}
+	b.WriteString("\n# As of Exchange 2013; the sessions are those of 2010.\n")
+	for _, p := range healthPages {
+		fmt.Fprintf(b, "[profile.%s.probe]\npath = \"/%s/healthcheck.htm\"\n", p.profile, p.directory)
+	}
+	for _, name := range []string{"eas", "ews", "outlook_anywhere", "autodiscover", "pop3", "imap4"} {
+		if name == "pop3" && f.POP3 == "" || name == "imap4" && f.IMAP4 == "" {
+			continue
+		}
+		fmt.Fprintf(b, "[profile.%s.deep_probe]\nuser = '%s\\%s'\npassword_file = %s\ninterval = \"15s\"\n", name, Domain, ProbeUser, tomlString(f.ProbeWords))
 	}
 }
 

@@ -13,8 +13,15 @@ func TestConfigIsTOML(t *testing.T) {
 		Preset   string
 		StateDir string `toml:"state_dir"`
 		Admin    struct{ Listen string }
-		Server   []struct{ Name, Address string }
-		Pool     []struct {
+		Server   []struct{ Name, Address, FQDN string }
+		Profile  map[string]struct {
+			Probe     struct{ Path string }
+			DeepProbe struct {
+				User, Interval string
+				PasswordFile   string `toml:"password_file"`
+			} `toml:"deep_probe"`
+		}
+		Pool []struct {
 			Name        string
 			Servers     []string
 			Algorithm   string
@@ -34,7 +41,7 @@ func TestConfigIsTOML(t *testing.T) {
 	text := a.Config(Front{
 		HTTP: "127.0.0.1:8080", HTTPS: "127.0.0.1:8443", Admin: "127.0.0.1:8404",
 		POP3: "127.0.0.1:8110", IMAP4: "127.0.0.1:8143", SMTP: "127.0.0.1:8025",
-		Cert: `C:\lab.pem`, Key: `a "key"`, StateDir: "/var/lib/x", UpstreamCA: "ca.pem",
+		Cert: `C:\lab.pem`, Key: `a "key"`, StateDir: "/var/lib/x", UpstreamCA: "ca.pem", ProbeWords: "probe.words",
 	})
 	meta, err := toml.Decode(text, &got)
 	if err != nil {
@@ -63,6 +70,10 @@ func TestConfigIsTOML(t *testing.T) {
 	}
 	if p := got.Pool[0]; p.UpstreamTLS != "on" || p.TLS.CA != "ca.pem" || len(p.Servers) != 2 {
 		t.Errorf("pool %+v", p)
+	}
+	if p := got.Profile["eas"]; p.Probe.Path != "/Microsoft-Server-ActiveSync/healthcheck.htm" || p.DeepProbe.User != `LAB\probe` ||
+		p.DeepProbe.PasswordFile != "probe.words" || got.Profile["imap4"].DeepProbe.User == "" || got.Server[1].FQDN != "CAS2.lab.test" {
+		t.Errorf("probes %+v, servers %+v", got.Profile, got.Server[:2])
 	}
 	plain := a.Config(Front{HTTP: "127.0.0.1:8080"})
 	if !strings.Contains(plain, a.CAS(0).Addr()) || strings.Contains(plain, "upstream_tls") || strings.Contains(plain, "https") {

@@ -21,9 +21,14 @@ POST /cas1/owa/slow/2s    answer after two seconds
 POST /cas1/owa/reset/1000 reset the connection after 1000 octets of an answer
 POST /cas1/owa/garbage    answer with octets that are no HTTP
 POST /cas1/owa/hang       never answer
+POST /cas1/eas/behind/503 any of these while the health page says that all is well
 POST /cas1/owa/ok         heal that directory
 POST /cas1/503            the same for the whole server: 503, slow, reset, garbage, hang
 POST /cas1/ok             heal every directory, and start the server if it is stopped
+POST /cas1/offline        take it out of service in an orderly way (ServerWideOffline); online: back
+POST /cas1/owa/offline    the same for one directory
+POST /cas1/name/cas2      name cas2 on its health pages, as where an address leads to another server
+POST /account/probe/refuse  let nobody in with that account; ok: again
 POST /mail/alice          deliver a message to alice
 `
 
@@ -65,6 +70,9 @@ func (a *Array) Order(words ...string) error {
 	if words[0] == "mail" && len(words) == 2 {
 		return a.DeliverMail(words[1])
 	}
+	if words[0] == "account" && len(words) == 3 {
+		return a.orderAccount(words[1], words[2])
+	}
 	s, ok := a.Named(words[0])
 	if !ok {
 		return fmt.Errorf("%w: no server %q", errOrder, words[0])
@@ -83,6 +91,10 @@ func (s *CAS) order(words []string) error {
 			return s.Start()
 		case "ok":
 			s.Heal(All)
+			s.SetName("")
+			if err := s.SetOffline(All, false); err != nil {
+				return err
+			}
 			return s.Start()
 		}
 	}
@@ -93,6 +105,9 @@ func (s *CAS) order(words []string) error {
 	if len(words) == 1 && words[0] == "ok" {
 		s.Heal(directory)
 		return nil
+	}
+	if done, err := s.orderComponent(directory, words); done {
+		return err
 	}
 	f, err := ParseFault(strings.Join(words, "/"))
 	if err != nil {
@@ -109,6 +124,10 @@ func known(s *CAS, directory string) bool {
 func ParseFault(text string) (Fault, error) {
 	kind, value, _ := strings.Cut(text, "/")
 	switch kind {
+	case "behind":
+		f, err := ParseFault(value)
+		f.behind = f.kind != healthy
+		return f, err
 	case "ok":
 		return Fault{}, nil
 	case "garbage":
@@ -157,10 +176,18 @@ func (s *CAS) describe(b *strings.Builder) {
 		state, n.Open, n.Logons, n.Refused, n.Leaks, n.Splits)
 	active := s.faults.all()
 	for _, directory := range slices.Concat([]string{rootName}, s.Directories(), s.mailNames()) {
-		if n.Requests[directory] == 0 && active[directory].kind == healthy {
+		off := s.components.offline(directory)
+		if n.Requests[directory] == 0 && active[directory].kind == healthy && !off {
 			continue
 		}
-		fmt.Fprintf(b, "      %-18s requests %-8d %s\n", directory, n.Requests[directory], active[directory])
+		fmt.Fprintf(b, "      %-18s requests %-8d %s", directory, n.Requests[directory], active[directory])
+		if off {
+			b.WriteString(", offline")
+		}
+		b.WriteByte('\n')
+	}
+	if state := s.components.state(); state != "" {
+		fmt.Fprintf(b, "      %s\n", state)
 	}
 	if f, ok := active[All]; ok {
 		fmt.Fprintf(b, "      whole server: %s\n", f)

@@ -33,6 +33,17 @@ func TestControlOrders(t *testing.T) {
 		{"/cas2/stop", 200, "stopped"},
 		{"/cas2/ok", 200, "running"},
 		{"/cas1/owa/ok", 200, "reset/1000"},
+		{"/cas1/offline", 200, "ServerWideOffline"},
+		{"/cas1/owa/offline", 200, "ok, offline"},
+		{"/cas1/name/cas2", 200, "ServerWideOffline, calls itself CAS2.lab.test"},
+		{"/cas1/name/cas1", 200, "      ServerWideOffline\n"},
+		{"/cas1/online", 200, "requests"},
+		{"/cas1/name/cas7", 404, "no server"},
+		{"/cas1/imap4/offline", 404, "no such order"},
+		{"/account/probe/refuse", 200, "running"},
+		{"/account/probe/ok", 200, "running"},
+		{"/account/probe/lock", 404, "no such order"},
+		{"/account/nobody/refuse", 404, "no such user"},
 		{"/mail/alice", 200, "running"},
 		{"/mail/nobody", 404, "no such user"},
 		{"/cas3/stop", 404, "no server"},
@@ -65,7 +76,7 @@ func TestControlOrders(t *testing.T) {
 }
 
 func TestFaultSpelling(t *testing.T) {
-	for _, f := range []Fault{{}, Slow(time.Second), ResetAfter(0), ResetAfter(77), Status(440), Garbage(), Hang()} {
+	for _, f := range []Fault{{}, Slow(time.Second), ResetAfter(0), ResetAfter(77), Status(440), Garbage(), Hang(), {kind: status, code: 503, behind: true}} {
 		got, err := ParseFault(f.String())
 		if err != nil || got != f {
 			t.Errorf("ParseFault(%q) = %v, %v", f.String(), got, err)

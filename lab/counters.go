@@ -16,18 +16,22 @@ type Counts struct {
 
 	// Leaks counts requests that came without credentials on a connection whose
 	// identity is not the user that their X-Expect-User names; "" and
-	// "anonymous" name nobody. One leak is one request served as another user.
+	// "anonymous" name nobody. One leak is one request served as another user. A
+	// channel of RPC that joins another user's virtual connection is one, too.
 	Leaks uint64
 
 	// Splits counts RPC channels whose other channel, by the virtual connection
 	// cookie, was open on another CAS, and binds of RPC over TCP to an association
 	// that this CAS does not have.
 	Splits uint64
+
+	// Crossed counts requests whose mailbox is on another CAS, of Options.Mailboxes.
+	Crossed uint64
 }
 
 type counters struct {
-	accepted, logons, refused, leaks, splits atomic.Uint64
-	open                                     atomic.Int64
+	accepted, logons, refused, leaks, splits, crossed atomic.Uint64
+	open                                              atomic.Int64
 
 	mu       sync.Mutex // guards the field below
 	requests map[string]uint64
@@ -56,5 +60,6 @@ func (s *CAS) Counts() Counts {
 		Refused:  c.refused.Load(),
 		Leaks:    c.leaks.Load(),
 		Splits:   c.splits.Load(),
+		Crossed:  c.crossed.Load(),
 	}
 }

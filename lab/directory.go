@@ -79,14 +79,13 @@ func (s *CAS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case d == nil:
 		v.text(http.StatusNotFound, "no such directory on "+s.name+"\n")
 	case isHealthCheck(r.URL.Path):
-		v.answer(http.StatusOK, typeHTML, "200 OK<br/>"+s.FQDN())
+		s.healthCheck(v, name)
 	default:
 		d.serve(v)
 	}
 }
 
-// isHealthCheck reports whether a path is the page by which Exchange 2013 and
-// later tell a balancer that a directory works. It asks for no credentials.
+// isHealthCheck reports whether a path is a health page.
 func isHealthCheck(path string) bool {
 	return strings.HasSuffix(strings.ToLower(path), "/healthcheck.htm")
 }

@@ -17,6 +17,7 @@ type Fault struct {
 	delay  time.Duration
 	octets int64
 	code   int
+	behind bool // the health page does not know of it
 }
 
 type faultKind uint8
@@ -47,6 +48,10 @@ func Hang() Fault { return Fault{kind: hang} }
 
 // String returns the fault as Control spells it.
 func (f Fault) String() string {
+	if f.behind {
+		f.behind = false
+		return "behind/" + f.String()
+	}
 	switch f.kind {
 	case slow:
 		return "slow/" + f.delay.String()
@@ -81,6 +86,13 @@ func (s *CAS) Fault(directory string, f Fault) error {
 	}
 	s.faults.set(directory, f)
 	return nil
+}
+
+// FaultBehind is Fault, but that the health page of the directory goes on to say
+// that all is well: the mailboxes behind it are not.
+func (s *CAS) FaultBehind(directory string, f Fault) error {
+	f.behind = true
+	return s.Fault(directory, f)
 }
 
 // Heal ends the fault of a directory, or every fault of the CAS for All.
@@ -141,6 +153,9 @@ func (f *faults) of(directory string) (Fault, <-chan struct{}) {
 func (s *CAS) suffer(v *visit, directory string) bool {
 	for {
 		f, changed := s.faults.of(directory)
+		if f.behind && isHealthCheck(v.r.URL.Path) {
+			return true
+		}
 		switch f.kind {
 		case healthy:
 			return true

@@ -11,7 +11,9 @@ var guideText = template.Must(template.New("guide").Parse(`
 Users: alice Secret1, bob Secret2, carol Secret3, dave Secret4 (domain {{.Domain}}).
 {{if .Admin}}
 The page         http://{{.Admin}}/   servers by protocols, live
-{{- end}}{{if .Mail}}
+{{- if .Token}}
+                 its orders, a drain perhaps, ask for the token in {{.Token}}
+{{- end}}{{end}}{{if .Mail}}
 Outlook Web App  {{.Mail}}/owa/   log in as alice, turn pages; each names its server
 {{- end}}{{if .Plain}}
 without TLS      {{.Plain}}/owa/
@@ -72,6 +74,17 @@ The lab          http://{{.Control}}/   state of the servers, orders
    440. Log in again, and the pages stay there.
 
    curl -X POST http://{{.Control}}/cas1/start
+
+   Taken out of service in an orderly way it keeps those who are logged in, and draws
+   no others; and if it answers for another server, it is found misrouted:
+
+   curl -X POST http://{{.Control}}/cas2/offline
+   curl -X POST http://{{.Control}}/cas3/name/cas1
+   curl -X POST http://{{.Control}}/cas2/ok ; curl -X POST http://{{.Control}}/cas3/ok
+
+   Some probes log in. When their account is refused, no server is taken for broken:
+
+   curl -X POST http://{{.Control}}/account/probe/refuse
 {{end}}{{if .POP3}}
 8. Mail is passed on as it comes. The greeting names the server: another one each time,
    as any will do.
@@ -99,9 +112,10 @@ func (a *Array) Guide(f Front) string {
 		Servers                                  int
 		Domain, Admin, Control, Mail, Plain, TLS string
 		POP3, IMAP4, SMTP, EPM, RPC, AddressBook string
+		Token                                    string
 	}{
 		Servers: len(a.cas), Domain: Domain, Admin: f.Admin, Control: f.Control, POP3: f.POP3, IMAP4: f.IMAP4, SMTP: f.SMTP,
-		EPM: f.EPM, RPC: f.RPC, AddressBook: f.AddressBook,
+		EPM: f.EPM, RPC: f.RPC, AddressBook: f.AddressBook, Token: f.TokenFile,
 	}
 	switch {
 	case f.HTTPS != "":

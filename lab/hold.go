@@ -8,7 +8,7 @@ type hold struct {
 	interval time.Duration // between calls of tick; unused without it
 	since    int           // messages that the client knows of
 
-	// tick, if not nil, is called at each interval and mail for each news with
+	// tick, if not nil, is called at each interval or Beat and mail for each news with
 	// the messages there are now. False ends the wait.
 	tick func() bool
 	mail func(total int) bool
@@ -34,7 +34,16 @@ func (v *visit) hold(h hold) {
 			}
 			continue
 		}
+		beat, beaten := v.cas.array.beats.watch()
+		if beat > v.beat {
+			v.beat++
+			if h.tick != nil && !h.tick() {
+				return
+			}
+			continue
+		}
 		select {
+		case <-beaten:
 		case <-news:
 		case <-ticks:
 			if !h.tick() {

@@ -57,9 +57,12 @@ func (s *CAS) serveChannel(v *visit) {
 	}
 	begin := firstPDU(first)
 	if cookie := begin.Virtual; begin.Kind != rpchttp.None {
-		s.watchSplit(cookie)
-		ch.circuit = s.circuits.attach(cookie, v.r.Method == methodOut)
-		defer func() { s.circuits.detach(cookie, v.r.Method == methodOut, ch.ended) }()
+		var foreign bool
+		home := s.home(begin)
+		if ch.circuit, foreign = home.circuits.attach(cookie, v.r.Method == methodOut, v.user); foreign {
+			s.counters.leaks.Add(1)
+		}
+		defer func() { home.circuits.detach(cookie, v.r.Method == methodOut, ch.ended) }()
 	}
 	if v.r.Method == methodOut {
 		ch.out(begin.Kind == rpchttp.NewOut)
@@ -68,14 +71,22 @@ func (s *CAS) serveChannel(v *visit) {
 	ch.in(len(first))
 }
 
-// watchSplit counts a channel whose virtual connection is open on another CAS.
-func (s *CAS) watchSplit(cookie Cookie) {
+// home returns the CAS that has the virtual connection of a channel. A channel that
+// replaces another may come by any CAS: its proxy finds the server that the URL names
+// ([MS-RPCH], Sections 3.2.3.5.5.2 and 3.2.4.5.6.2). One that begins a connection
+// stays here: it is counted if that is open elsewhere.
+func (s *CAS) home(begin rpchttp.First) *CAS {
 	for _, other := range s.array.cas {
-		if other != s && other.circuits.has(cookie) {
+		switch {
+		case other == s || !other.circuits.has(begin.Virtual):
+		case begin.Kind.Successor():
+			return other
+		default:
 			s.counters.splits.Add(1)
-			return
+			return s
 		}
 	}
+	return s
 }
 
 // channel is one RPC channel. Without a circuit, because its body did not start

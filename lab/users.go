@@ -14,19 +14,34 @@ const (
 	DNSSuffix = "lab.test"
 )
 
+// The account that a balancer's probes log in with.
+const (
+	ProbeUser     = "probe"
+	ProbePassword = "Secret5"
+)
+
 // Users are the accounts of the domain. Names compare without case. It is safe
 // for concurrent use.
 type Users struct {
-	mu        sync.RWMutex // guards the field below
+	mu        sync.RWMutex // guards the fields below
 	passwords map[string]string
+	refused   map[string]bool
 }
 
 // NewUsers returns the accounts that every lab has: alice, bob, carol and dave
-// with the passwords Secret1 to Secret4.
+// with the passwords Secret1 to Secret4, and probe, for a balancer, with Secret5.
 func NewUsers() *Users {
 	return &Users{passwords: map[string]string{
-		"alice": "Secret1", "bob": "Secret2", "carol": "Secret3", "dave": "Secret4",
-	}}
+		"alice": "Secret1", "bob": "Secret2", "carol": "Secret3", "dave": "Secret4", ProbeUser: ProbePassword,
+	}, refused: make(map[string]bool)}
+}
+
+// Refuse has nobody let in with that account, as when its password has expired,
+// or everybody who knows the password again.
+func (u *Users) Refuse(name string, refused bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.refused[bareName(name)] = refused
 }
 
 // Add adds an account, or gives it another password.
@@ -59,11 +74,14 @@ func (u *Users) password(name string) (account, password string, ok bool) {
 	u.mu.RLock()
 	defer u.mu.RUnlock()
 	password, ok = u.passwords[account]
-	return account, password, ok
+	return account, password, ok && !u.refused[account]
 }
 
 func (u *Users) known(name string) (account string, ok bool) {
-	account, _, ok = u.password(name)
+	account = bareName(name)
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	_, ok = u.passwords[account]
 	return account, ok
 }
 

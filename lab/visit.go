@@ -24,12 +24,14 @@ type visit struct {
 	r    *http.Request
 	conn *conn
 	user string // once known
+	beat int    // of the array when the request came
 }
 
 // newVisit also names the server and the connection on the answer, so that a
 // test can see where a request went.
 func (s *CAS) newVisit(w http.ResponseWriter, r *http.Request) *visit {
 	v := &visit{cas: s, w: w, r: r, conn: connOf(r.Context())}
+	v.beat, _ = s.array.beats.watch()
 	v.conn.cut.Store(-1)     // a fault of an earlier request may be over
 	v.conn.phrase.Store(nil) // and its answer may have had another status
 	v.set("Server", "Microsoft-IIS/7.5")
@@ -53,6 +55,7 @@ func (v *visit) add(name, value string) {
 func (v *visit) known(user string) {
 	v.user = user
 	v.set("X-Lab-User", user)
+	v.tellHome()
 }
 
 // answer writes a whole answer.

@@ -250,8 +250,14 @@ func writeRecord(out *zerolog.Logger, r *route.Record, text []byte) {
 	}
 	e = e.Float64("duration", seconds(r.Finish-r.Begin)).
 		Str("end", r.End.String()).Int("attempts", r.Attempts)
+	if r.Waited != 0 {
+		e = e.Float64("waited", seconds(r.Waited))
+	}
 	if r.Pinned {
 		e = e.Bool("pinned", true)
+	}
+	if r.HTTP2 {
+		e = e.Bool("http2", true)
 	}
 	if r.Cookieless {
 		e = e.Bool("cookieless", true)

@@ -50,10 +50,7 @@ type ShownLeaf struct {
 // CheckProtection asks the servers of conf for their certificates, and judges each
 // VIP. It needs no running casbah, and changes nothing.
 func CheckProtection(ctx context.Context, conf *profiles.Config) (*Protection, error) {
-	passphrase := make([]byte, 32)
-	_, _ = rand.Read(passphrase) // never fails: crypto/rand ends the process instead
-	l := newLive(persistence.NewTable(persistence.TableOptions{PerCore: 1, Cores: 1}), persistence.Secret(passphrase[:len(persistence.Secret{})]))
-	snap, err := l.build(conf, passphrase)
+	snap, err := scratch(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +60,14 @@ func CheckProtection(ctx context.Context, conf *profiles.Config) (*Protection, e
 	}
 	all.Wait()
 	return snap.protection(ctx, time.Now()), nil
+}
+
+// scratch returns a snapshot of conf that serves nobody.
+func scratch(conf *profiles.Config) (*snapshot, error) {
+	passphrase := make([]byte, 32)
+	_, _ = rand.Read(passphrase) // never fails: crypto/rand ends the process instead
+	l := newLive(persistence.NewTable(persistence.TableOptions{PerCore: 1, Cores: 1}), persistence.Secret(passphrase[:len(persistence.Secret{})]))
+	return l.build(conf, passphrase)
 }
 
 // protection asks the servers, and judges.

@@ -28,7 +28,7 @@ type label struct {
 
 // labelsOf returns the labels of all chains in force.
 func labelsOf(snap *snapshot) []label {
-	var labels []label
+	labels := placementLabels(snap)
 	for _, v := range snap.vips {
 		for _, p := range v.route.Profiles {
 			for _, l := range p.Chain.Labels() {
@@ -79,6 +79,9 @@ func marksOf(snap *snapshot, labels []label, f *BindingFilter) (map[uint16]bool,
 			continue
 		}
 		addName(&steps, l.Step)
+		if l.Mark == persistence.PlacementMark && f.Step == "" {
+			continue // it binds nobody: only who asks for it means it
+		}
 		if method, _, _ := strings.Cut(l.Step, " "); f.Step == "" || f.Step == l.Step || f.Step == method {
 			marks[l.Mark] = true
 		}

@@ -91,8 +91,9 @@ func TestRoutesOfABridge(t *testing.T) {
 	}
 	app.Candidates[0].Service.SetState(time.Now(), balance.Down)
 	app.Candidates[1].Service.SetState(time.Now(), balance.Up)
-	if got := panicking(snap, "app"); !slices.Equal(got, []string{"owa"}) || panicking(snap, "cas") != nil {
-		t.Errorf("pool app panics for %v, pool cas for %v; want owa alone", got, panicking(snap, "cas"))
+	panicking := func(pool string) []string { return profilesOf(snap, pool, (*route.Profile).Panics) }
+	if got := panicking("app"); !slices.Equal(got, []string{"owa"}) || panicking("cas") != nil {
+		t.Errorf("pool app panics for %v, pool cas for %v; want owa alone", got, panicking("cas"))
 	}
 }
 

@@ -56,6 +56,9 @@ type plan struct {
 	endpoint *balance.Endpoint
 	probe    profiles.Probe
 	host     string // the Host header of an HTTP probe
+	fqdn     string // what the server calls itself; empty: not known
+	deep     profiles.DeepProbe
+	guard    *health.Guard // of the account of deep; nil: there is none
 
 	interfaces []string            // of an rpc probe
 	wants      []health.Registered // of an epm probe
@@ -71,6 +74,8 @@ type builder struct {
 	sealer  *persistence.Sealer
 	out     *snapshot
 	planned map[serviceKey]bool
+
+	placements map[string]*persistence.Placement // by pool, of those that ask where mailboxes are
 }
 
 // build returns the snapshot of conf. Cookies are sealed under the passphrase, and
@@ -139,7 +144,9 @@ func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
 
 		Shield:          shieldOf(conf),
 		SubjectHeader:   conf.TLS.ClientHeader,
+		Challenges:      b.challenges,
 		Private:         b.private(),
+		HTTP2:           conf.HTTP2,
 		StrictTransport: strictTransport(&conf.TLS),
 	}}
 	for _, name := range conf.Profiles {
@@ -155,7 +162,7 @@ func (b *builder) vip(conf *profiles.VIP) (*builtVIP, error) {
 	}
 	v.speaks(b.conf.Profiles, b.pools[conf.Pool])
 	if conf.EndsTLS() {
-		if err := v.terminate(); err != nil {
+		if err := b.terminate(v); err != nil {
 			return nil, err
 		}
 	}
@@ -197,6 +204,9 @@ func (b *builder) profile(vip *profiles.VIP, rules *profiles.Profile) (*route.Pr
 		if err != nil {
 			return nil, fmt.Errorf("server %s: %w", name, err)
 		}
+		if slices.Contains(pool.Backup, name) {
+			p.Backups |= 1 << uint(len(p.Candidates))
+		}
 		p.Candidates = append(p.Candidates, c)
 		members = append(members, persistence.Member{ID: c.Service.Server.ID, Name: name, OwnID: b.servers[name].ID, Endpoint: c.Endpoint})
 	}
@@ -230,6 +240,7 @@ func (b *builder) candidate(vip *profiles.VIP, pool *profiles.Pool, rules *profi
 		b.planned[key] = true
 		b.out.plans = append(b.out.plans, plan{
 			key: key, service: service, endpoint: probed, probe: rules.Probe, host: probeHost(vip, rules.Probe), interfaces: rules.Interfaces,
+			fqdn: s.FQDN, deep: deepOf(rules), guard: b.guard(deepOf(rules)),
 		})
 	}
 	return balance.Candidate{Service: service, Endpoint: e, Weight: s.Weight, SlowStart: pool.SlowStart}, nil
@@ -299,6 +310,8 @@ func (b *builder) chain(vip *profiles.VIP, rules *profiles.Profile, members []pe
 		Pressure: &b.vipCounters(vip.Name).Table,
 		Members:  members,
 		Sealer:   b.sealer,
+
+		Placement: b.placement(b.pools[vip.Pool]),
 
 		Crowds:         b.crowds,
 		SharedAfter:    rules.SharedAfter,

@@ -48,6 +48,7 @@ func (n *Node) RefreshCertificates(now time.Time) {
 		n.tellChanges(where, v.certs.Refresh(now))
 		for _, p := range v.certs.Pairs(now) {
 			n.remind(before, where+": "+p.File, p.Fingerprint+p.Level.String(), judged(&p, now), now)
+			n.remind(before, where+": "+p.File, p.Fingerprint+" staple", unstapled(&p), now)
 		}
 		if v.asks == nil {
 			continue
@@ -78,6 +79,7 @@ func (n *Node) tellChanges(where string, changes []tlsterm.Change) {
 		} else {
 			n.event("certificate", fmt.Sprintf("%s: %s: %s", where, c.File, c.Text))
 			n.adviser.again()
+			n.stapleSoon()
 		}
 	}
 }
@@ -92,9 +94,28 @@ func judged(p *tlsterm.Pair, now time.Time) string {
 		return "is not valid before " + p.NotBefore.Format(time.RFC3339)
 	case tlsterm.LevelExpired:
 		return "expired on " + end
+	case tlsterm.LevelAwaited:
+		return "has not come yet: clients are shown another certificate of the VIP, or get no handshake"
 	case tlsterm.LevelNotice, tlsterm.LevelWarning, tlsterm.LevelCritical:
 	}
 	return fmt.Sprintf("%s: expires on %s, in %d days", p.Level, end, p.NotAfter.Sub(now)/(24*time.Hour))
+}
+
+// unstapled says why clients refuse a certificate that demands a staple; empty: they
+// do not.
+func unstapled(p *tlsterm.Pair) string {
+	st := p.Staple
+	if st == nil || !st.Required || !st.Until.IsZero() {
+		return ""
+	}
+	return "clients refuse it: it demands an OCSP staple (must-staple), and there is none" + because(st.Error)
+}
+
+func because(text string) string {
+	if text == "" {
+		return " yet"
+	}
+	return ": " + text
 }
 
 // remind warns of something about a certificate, unless that is empty: when it is of

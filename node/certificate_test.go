@@ -105,7 +105,7 @@ func TestCertificatesAreReadByThemselves(t *testing.T) {
 			return tlsterm.Fingerprint(leaf)
 		}
 		first := put()
-		certs, err := tlsterm.LoadCerts([]tlsterm.Files{{Cert: file}})
+		certs, err := tlsterm.LoadCerts([]tlsterm.Source{{Files: tlsterm.Files{Cert: file}}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

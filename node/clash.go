@@ -40,7 +40,7 @@ func (n *Node) watchClashes(v *builtVIP) {
 	}
 }
 
-// keepTelling logs clashes and splits until the node stops.
+// keepTelling logs clashes, splits and faults of identity until the node stops.
 func (n *Node) keepTelling() {
 	for {
 		select {
@@ -50,6 +50,8 @@ func (n *Node) keepTelling() {
 			n.warn("cookie", c.String())
 		case s := <-n.splits:
 			n.warn("rpc", splitText(s))
+		case f := <-n.foreign:
+			n.fault(f.At, "identity", foreignText(f))
 		}
 	}
 }

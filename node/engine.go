@@ -18,15 +18,25 @@ func (n *Node) openEngine() (engine.Engine, error) {
 		OnPanic:      n.panicked,
 	}
 	if n.config.Engine == "net" {
-		return netconn.New(conf), nil
+		n.streams = netconn.New(conf)
+		return n.streams, nil
 	}
-	return openReactor(conf, n.config.Loops)
+	both, err := withStreams(&conf, func(c engine.Config) (engine.Engine, error) { return openReactor(c, n.config.Loops) })
+	if err != nil {
+		return nil, err
+	}
+	n.streams = both.streams
+	return both, nil
 }
 
 // lags returns how long each event loop lets wait what comes to it; nothing of a
 // driver that has no loops.
 func (n *Node) lags() []time.Duration {
-	if e, ok := n.engine.(interface{ Lags() []time.Duration }); ok {
+	main := n.engine
+	if both, ok := main.(*drivers); ok {
+		main = both.Engine
+	}
+	if e, ok := main.(interface{ Lags() []time.Duration }); ok {
 		return e.Lags()
 	}
 	return nil

@@ -181,6 +181,8 @@ func (v *builtVIP) explainAnswer(got *http1.Admission) *Explanation {
 		e.Why, e.Text = "https", "https_redirect sends the clients of profile "+got.Profile.Name+" to https, with the path and query that they asked for"
 	case got.Cause == route.CausePlain:
 		e.Text = "https_redirect sends the clients of profile " + got.Profile.Name + " to https, and what is no GET or HEAD cannot be sent there"
+	case got.Status == 200:
+		e.Why, e.Text = "acme", "an ACME server asks whether the name is ours, and casbah answers by itself"
 	case got.Status == 302:
 		e.Why, e.Text = "root", "the path is / alone, and root_redirect sends the client to "+v.route.RootRedirect
 	case got.Cause == route.CauseHost:

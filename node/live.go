@@ -2,9 +2,11 @@ package node
 
 import (
 	"maps"
+	"sync"
 	"time"
 
 	"casbah/balance"
+	"casbah/health"
 	"casbah/persistence"
 	"casbah/route"
 	"casbah/tlsterm"
@@ -36,12 +38,21 @@ type live struct {
 	decisions *route.Decisions
 	table     *persistence.Table
 	crowds    *persistence.Crowds
-	secret    persistence.Secret
+	placed    struct {
+		sync.Mutex // guards the field below; status asks, too
+		figures    map[string]*persistence.PlacementFigures
+	}
+	secret persistence.Secret
+	guards map[guardKey]*health.Guard
+
+	staples    *tlsterm.Staples  // nil in one that serves nobody
+	challenges *route.Challenges // likewise
 }
 
 func newLive(table *persistence.Table, secret persistence.Secret) *live {
 	return &live{
 		services:  make(map[serviceKey]*balance.Service),
+		guards:    make(map[guardKey]*health.Guard),
 		endpoints: make(map[endpointKey]*balance.Endpoint),
 		counters:  make(map[string]*route.Counters),
 		decisions: route.NewDecisions(),
@@ -64,11 +75,12 @@ func (l *live) service(k serviceKey) *balance.Service {
 // keep forgets the services that no plan names: one that a later reload brings
 // back is probed before it takes traffic, like a new one.
 func (l *live) keep(plans []plan) {
-	named := make(map[serviceKey]bool, len(plans))
+	named, guards := make(map[serviceKey]bool, len(plans)), make(map[*health.Guard]bool)
 	for i := range plans {
-		named[plans[i].key] = true
+		named[plans[i].key], guards[plans[i].guard] = true, true
 	}
 	maps.DeleteFunc(l.services, func(k serviceKey, _ *balance.Service) bool { return !named[k] })
+	maps.DeleteFunc(l.guards, func(_ guardKey, g *health.Guard) bool { return !guards[g] })
 }
 
 // vipCounters returns the counters of the VIP of that name.

@@ -20,6 +20,8 @@ import (
 
 	"casbah/engine"
 	"casbah/engine/datagram"
+	"casbah/engine/netconn"
+	"casbah/internal/acmecert"
 	"casbah/persistence"
 	"casbah/profiles"
 	"casbah/route"
@@ -33,6 +35,7 @@ type Node struct {
 	started  time.Time
 	config   *profiles.Config // as started; Process of it never changes
 	engine   engine.Engine
+	streams  *netconn.Engine // of it, what drives HTTP/2 and all else where the configuration says net
 	flows    *datagram.Engine
 	access   *accessLog // nil: off
 	throttle throttle
@@ -40,6 +43,7 @@ type Node struct {
 	events   events
 	clashes  chan clash       // of cookies, to be logged
 	splits   chan route.Split // of RPC connections, likewise
+	foreign  chan route.Foreign
 	stale    chan *mapping
 
 	live       *live
@@ -49,13 +53,18 @@ type Node struct {
 	growth     growth
 
 	certificates certificates
+	challenges   challenges
+	acme         *acmecert.Manager
+	unstapled    chan struct{} // wakes who asks responders
 
 	reload     sync.Mutex // serializes Start, Reload and the first part of Stop, and guards the fields below
 	passphrase []byte
 	entries    map[string]*entry // by VIP name
 	probes     map[serviceKey]*probing
+	probeRun   sync.Mutex // held by a run of probes that somebody has asked for
 	timeouts   timeouts
 
+	orders   orders
 	leaving  leaving
 	snap     atomic.Pointer[snapshot] // in force, nil before Start; who only looks needs no lock
 	loaded   atomic.Int64             // Unix nanoseconds of the last snapshot
@@ -98,15 +107,19 @@ func New(conf *profiles.Config, o Options) (*Node, error) {
 		tickets:    tlsterm.NewTicketKeys(time.Now()),
 		clashes:    make(chan clash, clashQueue),
 		splits:     make(chan route.Split, splitQueue),
+		foreign:    make(chan route.Foreign, foreignQueue),
 		stale:      make(chan *mapping, staleQueue),
+		unstapled:  make(chan struct{}, 1),
 		live:       newLive(table, persistence.Secret(secret)),
 		tableFile:  newTableFile(conf.StateDir),
 		adviser:    newAdviser(),
-		ticketFile: ticketFile{path: filepath.Join(conf.StateDir, ticketFileName)},
+		ticketFile: newTicketFile(conf),
 		passphrase: passphrase,
 		entries:    make(map[string]*entry),
 		probes:     make(map[serviceKey]*probing),
 	}
+	n.acme = acmecert.NewManager(o.Version, &n.challenges)
+	n.live.challenges, n.live.staples = &n.challenges.http, tlsterm.NewStaples(filepath.Join(conf.StateDir, stapleDir))
 	if n.access, err = openAccessLog(conf.Log.Access, n.recordsLost); err != nil {
 		return nil, err
 	}
@@ -126,6 +139,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.restoreTable(time.Now(), n.config)
 	n.restoreTickets(time.Now())
 	n.restoreTimeouts()
+	n.restoreOrders()
 	if err := n.apply(ctx, n.config); err != nil {
 		n.cancel()
 		n.work.Wait()
@@ -136,10 +150,13 @@ func (n *Node) Start(ctx context.Context) error {
 	n.work.Go(n.keepResolving)
 	n.work.Go(n.keepLearning)
 	n.work.Go(n.keepCertificates)
+	n.work.Go(func() { n.keepStaples(n.background) })
+	n.work.Go(func() { n.keepACME(n.background) })
 	n.work.Go(n.keepTickets)
 	n.work.Go(n.keepAdvising)
 	n.work.Go(n.keepTelling)
 	n.work.Go(n.keepTable)
+	n.work.Go(n.keepOrders)
 	n.ready.Store(true)
 	n.event("start", fmt.Sprintf("casbah %s started with %s on %d cores", n.version, n.config.Path, runtime.GOMAXPROCS(0)))
 	return nil

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"time"
 
 	"casbah/balance"
 	"casbah/health"
@@ -26,6 +27,7 @@ type probing struct {
 // same reports whether the probe at work does what p asks for.
 func (p *plan) same(q *plan) bool {
 	return p.service == q.service && p.endpoint == q.endpoint && p.host == q.host && p.mapping == q.mapping &&
+		p.fqdn == q.fqdn && p.guard == q.guard && p.deep == q.deep &&
 		slices.Equal(p.interfaces, q.interfaces) && slices.Equal(p.wants, q.wants) && reflect.DeepEqual(p.probe, q.probe)
 }
 
@@ -59,12 +61,16 @@ func (n *Node) startProbe(w plan) *probing {
 	ctx, cancel := context.WithCancel(n.background)
 	p := &probing{plan: w, cancel: cancel, done: make(chan struct{})}
 	p.monitor = health.NewMonitor(health.Options{
-		Service:  w.service,
-		Probe:    n.relearned(&w),
-		Interval: w.probe.Interval,
-		Timeout:  w.probe.Timeout,
-		Rise:     w.probe.Rise,
-		Fall:     w.probe.Fall,
+		Service: w.service,
+		Asking: health.Asking{
+			Probe: n.relearned(&w), Interval: w.probe.Interval, Timeout: w.probe.Timeout, Rise: w.probe.Rise, Fall: w.probe.Fall,
+		},
+		Deep: health.Asking{
+			Probe: newDeep(&w), Interval: w.deep.Interval, Timeout: w.deep.Timeout, Rise: w.deep.Rise, Fall: w.deep.Fall,
+		},
+		Guard:    w.guard,
+		Alone:    func(since time.Time) bool { return n.worksBeside(&w, since) },
+		OnRest:   func(rests bool, refusal error) { n.accountRests(w.deep.User, rests, refusal) },
 		OnChange: n.stateChanged,
 	})
 	n.work.Go(func() {
@@ -80,12 +86,12 @@ func newProbe(w *plan) health.Probe {
 	case "http":
 		return &health.HTTPProbe{
 			Endpoint: w.endpoint, Method: w.probe.Method, Path: w.probe.Path,
-			Host: cmp.Or(w.host, w.endpoint.Target), Expect: w.probe.Expect,
+			Host: cmp.Or(w.host, w.endpoint.Target), Expect: w.probe.Expect, FQDN: w.fqdn,
 		}
 	case "imap":
-		return &health.IMAPProbe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), StartTLS: w.endpoint.StartTLS, Account: accountOf(&w.probe)}
+		return &health.IMAPProbe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), StartTLS: w.endpoint.StartTLS}
 	case "pop3":
-		return &health.POP3Probe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), StartTLS: w.endpoint.StartTLS, Account: accountOf(&w.probe)}
+		return &health.POP3Probe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), StartTLS: w.endpoint.StartTLS}
 	case "smtp":
 		return &health.SMTPProbe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), StartTLS: w.endpoint.StartTLS}
 	case "epm":
@@ -97,10 +103,6 @@ func newProbe(w *plan) health.Probe {
 	default:
 		return &health.TCPProbe{Endpoint: w.endpoint}
 	}
-}
-
-func accountOf(p *profiles.Probe) health.Account {
-	return health.Account{User: p.User, Password: p.Password.Reveal()}
 }
 
 // passedTLS is the TLS that a probe speaks on a port of mail servers which begin
@@ -130,7 +132,7 @@ func (n *Node) stateChanged(c health.Change) {
 	}
 	level.Str("event", "health").
 		Str("profile", c.Service.Profile).Str("server", c.Service.Server.Name).
-		Stringer("state", c.To).Stringer("before", c.From).AnErr("cause", c.Cause).Send()
+		Stringer("state", c.To).Stringer("before", c.From).Stringer("reason", health.CauseOf(c.Cause)).AnErr("cause", c.Cause).Send()
 }
 
 // probeText says in a few words what is asked of a service.
@@ -139,14 +141,8 @@ func probeText(p *profiles.Probe) string {
 	case "http":
 		return p.Method + " " + p.Path
 	case "imap":
-		if p.User != "" {
-			return "IMAP4 greeting, login, NOOP"
-		}
 		return "IMAP4 greeting, CAPABILITY"
 	case "pop3":
-		if p.User != "" {
-			return "POP3 greeting, login, STAT"
-		}
 		return "POP3 greeting, CAPA"
 	case "smtp":
 		return "SMTP greeting, EHLO"

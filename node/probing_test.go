@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"casbah/balance"
 	"casbah/health"
@@ -48,24 +49,63 @@ func TestMailProbeOfAProfile(t *testing.T) {
 			}
 		})
 	}
-	for kind, text := range map[string]string{"pop3": "POP3 greeting, login, STAT", "imap": "IMAP4 greeting, login, NOOP"} {
-		w := plan{probe: profiles.Probe{Kind: kind, User: "probe", Password: "Secret1"}, endpoint: &balance.Endpoint{Target: "cas1:110"}}
-		var got health.Account
-		switch p := newProbe(&w).(type) {
-		case *health.POP3Probe:
-			got = p.Account
-		case *health.IMAPProbe:
-			got = p.Account
-		}
-		if want := (health.Account{User: "probe", Password: "Secret1"}); got != want {
-			t.Errorf("the probe %s logs in as %+v; want %+v", kind, got, want)
-		}
-		if got := probeText(&w.probe); got != text {
-			t.Errorf("the probe %s that logs in is called %q; want %q", kind, got, text)
-		}
-	}
 	if passedTLS(&balance.Endpoint{Target: "no port"}) != nil {
 		t.Error("a target without a port begins with TLS")
+	}
+}
+
+// A probe of mail with a user is two: one asks whether the service greets, the
+// other one logs in, at the same pace. The deep probe of a profile has its own.
+func TestDeepProbeOfAProfile(t *testing.T) {
+	for _, tt := range []struct {
+		name             string
+		rules            profiles.Profile
+		kind, text, path string
+		ntlm             bool
+	}{
+		{"pop3", profiles.Profile{Probe: profiles.Probe{Kind: "pop3", User: "probe", Password: "Secret1"}}, "*health.POP3Probe", "POP3 login, STAT", "", false},
+		{"imap", profiles.Profile{Probe: profiles.Probe{Kind: "imap", User: "probe", Password: "Secret1"}}, "*health.IMAPProbe", "IMAP4 login, NOOP", "", false},
+		{
+			"ews", profiles.Profile{DeepProbe: profiles.DeepProbe{Kind: "ews", Auth: "ntlm", Path: "/x", User: "probe", Password: "Secret1"}},
+			"*health.LoginProbe", "login, GetFolder of the inbox", "/x", true,
+		},
+		{
+			"eas", profiles.Profile{DeepProbe: profiles.DeepProbe{Kind: "eas", Auth: "basic", User: "probe", Password: "Secret1"}},
+			"*health.LoginProbe", "login, versions of ActiveSync", "", false,
+		},
+		{"none", profiles.Profile{Probe: profiles.Probe{Kind: "imap"}}, "<nil>", "", "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.rules.Probe.Interval = 7 * time.Second
+			w := plan{endpoint: &balance.Endpoint{Target: "cas1:110"}, deep: deepOf(&tt.rules)}
+			probe := newDeep(&w)
+			if got := fmt.Sprintf("%T", probe); got != tt.kind {
+				t.Fatalf("the probe is a %s; want a %s", got, tt.kind)
+			}
+			var got health.Account
+			switch p := probe.(type) {
+			case *health.POP3Probe:
+				got = p.Account
+			case *health.IMAPProbe:
+				got = p.Account
+			case *health.LoginProbe:
+				got = p.Account
+				if p.NTLM != tt.ntlm || p.Path != tt.path || p.Host != "cas1:110" {
+					t.Errorf("the probe is %+v", p)
+				}
+			default:
+				return
+			}
+			if want := (health.Account{User: "probe", Password: "Secret1"}); got != want {
+				t.Errorf("the probe logs in as %+v; want %+v", got, want)
+			}
+			if got := deepText(&w.deep); got != tt.text {
+				t.Errorf("the probe is called %q; want %q", got, tt.text)
+			}
+			if own := tt.rules.DeepProbe.Asked(); !own && w.deep.Interval != 7*time.Second {
+				t.Errorf("the login has an interval of %v; want that of the probe", w.deep.Interval)
+			}
+		})
 	}
 }
 
@@ -102,8 +142,9 @@ func (m *mailRig) words(t *testing.T, password string) {
 // service returns the one service.
 func (m *mailRig) service() ServiceStatus { return m.Status().Pools[0].Servers[0].Services[0] }
 
-// S13, S14: a service is up while its account can log in, and the password that a
-// reload reads is the one that counts. It is seen nowhere.
+// S13, S14: a service logs in with its account, and the password that a reload
+// reads is the one that counts. It is seen nowhere. A wrong one takes no server
+// down, is reported, and is tried three times, not each 100 ms.
 func TestMailProbeLogsIn(t *testing.T) {
 	for _, tt := range []struct{ profile, kind, refused string }{
 		{"pop3", "pop3", "Logon failure"},
@@ -111,13 +152,21 @@ func TestMailProbeLogsIn(t *testing.T) {
 	} {
 		t.Run(tt.kind, func(t *testing.T) {
 			m := newMailRig(t, tt.profile, tt.kind)
-			m.until("the login is good", func() bool { return m.service().State == "up" })
+			m.until("the login is good", func() bool { s := m.service(); return s.State == "up" && s.Deep.Probes.Right > 0 })
 			m.words(t, "Wrong99")
 			if err := m.Reload(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			m.until("the login is refused", func() bool { return strings.Contains(m.service().ProbeError, tt.refused) })
-			m.until("the service is down", func() bool { return m.service().State == "down" })
+			m.until("the login is refused", func() bool { return strings.Contains(m.service().Deep.Error, tt.refused) })
+			m.until("the account rests", func() bool { return m.service().Deep.Rests })
+			asked := m.service().Probes.Right
+			m.until("the service is asked on", func() bool { return m.service().Probes.Right > asked+3 })
+			if s := m.service(); s.State != "up" || s.Deep.Cause != health.Refused || s.Deep.Probes.Wrong != 3 {
+				t.Errorf("the service is %s, its deep probe %+v; want it up, and three refusals", s.State, s.Deep)
+			}
+			if !slices.ContainsFunc(m.Status().Events, func(e Event) bool { return strings.HasPrefix(e.Text, "probe account refused: ") }) {
+				t.Errorf("events %v; want the refused account among them", m.Status().Events)
+			}
 			status, err := json.Marshal(m.Status())
 			if err != nil {
 				t.Fatal(err)
@@ -130,13 +179,13 @@ func TestMailProbeLogsIn(t *testing.T) {
 			if err := m.Reload(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			m.until("the login is good again", func() bool { return m.service().State == "up" })
+			m.until("the login is good again", func() bool { d := m.service().Deep; return d.Probes.Right > 0 && !d.Rests && d.Error == "" })
 			if err := m.array.Order("cas1", tt.profile, "hang"); err != nil {
 				t.Fatal(err)
 			}
 			m.until("the server is found silent", func() bool { return m.service().ProbeError == "greeting: no answer in time" })
-			if n := m.array.CAS(0).Counts(); n.Logons == 0 || n.Refused == 0 {
-				t.Errorf("the server counted %+v", n)
+			if n := m.array.CAS(0).Counts(); n.Logons == 0 || n.Refused != 3 {
+				t.Errorf("the server counted %+v; want three refusals", n)
 			}
 		})
 	}

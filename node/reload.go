@@ -63,6 +63,7 @@ func processChanges(a, b *profiles.Process) []string {
 	differ("log", a.Log != b.Log)
 	differ("limits", a.Limits != b.Limits)
 	differ("admin", a.Admin != b.Admin)
+	differ("tickets", a.Tickets != b.Tickets)
 	return keys
 }
 
@@ -115,6 +116,8 @@ func passphrases(conf *profiles.Config, generated []byte) (passphrase []byte, ol
 
 // commit puts snap in force. Nothing in it can fail.
 func (n *Node) commit(snap *snapshot, opened []*socket) {
+	n.live.limit(snap.config, n.snap.Load())
+	n.followOrders(snap)
 	n.live.endpoints, n.live.mappings, n.live.trusts = snap.endpoints, snap.mappings, snap.trusts
 	kept := make(map[string]bool)
 	for _, v := range snap.vips {
@@ -144,6 +147,8 @@ func (n *Node) commit(snap *snapshot, opened []*socket) {
 	n.loaded.Store(time.Now().UnixNano())
 	n.adviser.again()
 	n.RefreshCertificates(time.Now())
+	n.stapleSoon()
+	n.want(snap.config)
 }
 
 // enter puts v in force for the connections of its VIP, and closes the
@@ -159,13 +164,14 @@ func (n *Node) enter(v *builtVIP) {
 	}
 	n.watchClashes(v)
 	n.watchSplits(v)
+	n.watchForeign(v)
 	e := n.entries[v.conf.Name]
 	if e != nil && e.conf.Type != v.conf.Type {
 		n.retire(e) // its connections speak something else
 		e = nil
 	}
 	if e == nil {
-		e = newEntry()
+		e = newEntry(&n.challenges.tls)
 		n.entries[v.conf.Name] = e
 	}
 	e.conf = *v.conf
@@ -208,5 +214,8 @@ func (n *Node) shut(e *entry) {
 
 // config returns the TLS configuration in force, for GetConfigForClient.
 func (e *entry) config(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if c := e.challenges.Config(hello); c != nil {
+		return c, nil
+	}
 	return e.tls.Load().Config(hello)
 }

@@ -20,16 +20,21 @@ import (
 // entry is where the connections of one VIP enter: what is in force for them,
 // and the sockets. It outlives reloads that leave the VIP its type.
 type entry struct {
-	conf     profiles.VIP
-	current  route.Current
-	relayed  relay.Current // the same, where octets or datagrams are passed on
-	tls      atomic.Pointer[tlsterm.Sessions]
+	conf    profiles.VIP
+	current route.Current
+	relayed relay.Current // the same, where octets or datagrams are passed on
+	tls     atomic.Pointer[tlsterm.Sessions]
+
+	challenges *tlsterm.Challenges // which handshakes are answered before that
+
 	listener *engine.Listener           // nil before the first socket is served
 	flows    *datagram.Listener         // the same of a udp VIP
 	sockets  map[netip.AddrPort]*socket // by the address as configured
 }
 
-func newEntry() *entry { return &entry{sockets: make(map[netip.AddrPort]*socket)} }
+func newEntry(challenges *tlsterm.Challenges) *entry {
+	return &entry{challenges: challenges, sockets: make(map[netip.AddrPort]*socket)}
+}
 
 // addrs returns the addresses of the listeners, in the order of the configuration.
 func (e *entry) addrs() []netip.AddrPort {
@@ -42,10 +47,11 @@ func (e *entry) addrs() []netip.AddrPort {
 
 // socket is one open address of a VIP.
 type socket struct {
-	vip  string
-	conf netip.AddrPort // as configured
-	udp  bool           // has ports of its own
-	net  interface {    // an engine.Socket, or a datagram.Socket
+	vip     string
+	conf    netip.AddrPort // as configured
+	udp     bool           // has ports of its own
+	streams bool           // its connections may speak HTTP/2
+	net     interface {    // an engine.Socket, or a datagram.Socket
 		Addr() netip.AddrPort
 		Close()
 	}
@@ -76,20 +82,29 @@ func (n *Node) open(ctx context.Context, snap *snapshot) ([]*socket, error) {
 // listens reports whether the VIP has the address already.
 func (n *Node) listens(conf *profiles.VIP, addr netip.AddrPort) bool {
 	e := n.entries[conf.Name]
-	return e != nil && e.sockets[addr] != nil && e.conf.Type == conf.Type
+	if e == nil || e.sockets[addr] == nil || e.conf.Type != conf.Type {
+		return false
+	}
+	return !conf.HTTP2 || e.sockets[addr].streams
 }
 
 // listen opens one listener.
 func (n *Node) listen(ctx context.Context, conf *profiles.VIP, addr netip.AddrPort) (*socket, error) {
 	udp := conf.Type == "udp"
+	if e := n.entries[conf.Name]; conf.HTTP2 && e != nil && e.sockets[addr] != nil && e.conf.Type == conf.Type {
+		return nil, fmt.Errorf("vip %s: http2: listen %s: the address was opened for HTTP/1.1 alone; start casbah again, or give the VIP another address", conf.Name, addr)
+	}
 	if n.holds(addr, udp) {
 		return nil, fmt.Errorf("vip %s: listen %s: another VIP, or this one with another type, has the address; remove it there first, reload, and then add it here", conf.Name, addr)
 	}
-	s := &socket{vip: conf.Name, conf: addr, udp: udp}
+	s := &socket{vip: conf.Name, conf: addr, udp: udp, streams: conf.HTTP2 || n.config.Engine == "net"}
 	var err error
-	if udp {
+	switch {
+	case udp:
 		s.net, err = n.flows.Listen(ctx, addr)
-	} else {
+	case s.streams:
+		s.net, err = n.streams.Listen(ctx, addr)
+	default:
 		s.net, err = n.engine.Listen(ctx, addr)
 	}
 	if err != nil {
@@ -112,7 +127,7 @@ func (n *Node) holds(addr netip.AddrPort, udp bool) bool {
 func (n *Node) serve(s *socket) {
 	e := n.entries[s.vip]
 	if e.listener == nil {
-		e.listener = e.newListener()
+		e.listener = n.newListener(e)
 	}
 	ln, flows := e.listener, e.flows
 	n.work.Go(func() {
@@ -136,7 +151,7 @@ func (s *socket) serve(ln *engine.Listener, flows *datagram.Listener) error {
 
 // newListener returns what becomes of the connections of e, at all addresses
 // of it.
-func (e *entry) newListener() *engine.Listener {
+func (n *Node) newListener(e *entry) *engine.Listener {
 	counters := e.current.Load().Counters
 	ln := &engine.Listener{
 		ProxyFrom: e.conf.AcceptProxyFrom,
@@ -166,6 +181,7 @@ func (e *entry) newListener() *engine.Listener {
 	ln.Refuse = []byte(busy)
 	if e.conf.Type == "https" {
 		ln.TLS = e.outer()
+		ln.Session = n.sessions(e)
 	}
 	return ln
 }

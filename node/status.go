@@ -54,6 +54,7 @@ type VIPStatus struct {
 	Persistence      []PersistenceStatus // of each profile
 	Cookieless       uint64              // client connections that do not bring the cookie they were given
 
+	HTTP2  *HTTP2Status  // nil: the VIP does not offer it
 	RPC    *RPCStatus    // nil: the VIP has no RPC over HTTP
 	Shield *ShieldStatus // nil: nobody looks for attacks
 
@@ -69,8 +70,9 @@ type VIPStatus struct {
 	Mapper                     *MapperStatus // of a VIP of the endpoint mapper; nil: it is none
 	Dropped                    uint64        // datagrams of flows that could not be passed on
 	Injections                 uint64        // see route.Counters
-	Evictions                  uint64        // live bindings that made room for the VIP's, where the table was full
-	Refusals                   uint64        // the VIP's bindings that found no room
+	Identities                 IdentityStatus
+	Evictions                  uint64 // live bindings that made room for the VIP's, where the table was full
+	Refusals                   uint64 // the VIP's bindings that found no room
 
 	Traffic    []TrafficStatus // of requests without a profile, then of each profile
 	Handshakes []HandshakeStatus
@@ -81,8 +83,10 @@ type VIPStatus struct {
 // PoolStatus is one pool.
 type PoolStatus struct {
 	Name, Algorithm, UpstreamTLS string
-	PanicBelow                   int      // percent; 0: off
-	Panic                        []string // profiles with so few services up that all not in maintenance are used
+	PanicBelow                   int              // percent; 0: off
+	Panic                        []string         // profiles with so few services up that all not in maintenance are used
+	Placement                    *PlacementStatus // nil: nobody asks where mailboxes are
+	BackedUp                     []string         // profiles of which backups take new clients
 	Servers                      []ServerStatus
 }
 
@@ -95,6 +99,8 @@ type ServerStatus struct {
 	Bindings      int
 	Services      []ServiceStatus
 	Learned       []LearnedStatus // its dynamic ports
+	Backup        bool            // it takes new clients only while no ordinary server does
+	Places        PlacesStatus
 }
 
 // ServiceStatus is one profile on one server.
@@ -103,16 +109,20 @@ type ServiceStatus struct {
 	Since, LastProbe   time.Time
 	Probe              string // what is asked
 	ProbeError         string // of the last probe; empty: the right answer
+	ProbeCause         health.Cause
 	ProbeTime          time.Duration
 	Probes             health.Tally
+	Deep               *DeepStatus // nil: there is no deep probe
 	Active             int64
 	Requests, Failures uint64
 	Latency            time.Duration // moving average of the time to the first response octet
+	Order              *Order        // of an operator; nil: none
 }
 
 // TableStatus is the persistence table.
 type TableStatus struct {
 	Bindings, Capacity, Unconfirmed int
+	Placements                      int // of Bindings, what is known of where mailboxes are
 	Evictions, Refusals             uint64
 	Oldest                          time.Duration // since the binding unused for longest was used
 	FullIn                          time.Duration // at the growth of the last minutes; 0: not within a day, or it is full
@@ -157,7 +167,7 @@ func (n *Node) Status() Status {
 
 func (n *Node) tableStatus(now time.Time, st *persistence.Stats) TableStatus {
 	return TableStatus{
-		Bindings: st.Bindings, Capacity: st.Capacity, Unconfirmed: st.Unconfirmed,
+		Bindings: st.Bindings, Capacity: st.Capacity, Unconfirmed: st.Unconfirmed, Placements: st.Placements,
 		Evictions: st.Evictions, Refusals: st.Refusals, Oldest: st.Oldest, Bytes: st.Bytes,
 		FullIn: n.growth.fullIn(now, st.Bindings, st.Capacity), File: n.tableFile.status(),
 	}
@@ -175,7 +185,8 @@ func (n *Node) vipStatus(snap *snapshot, v *builtVIP) VIPStatus {
 		Status: make(map[string]uint64), Refused: make(map[string]uint64), Ends: make(map[string]uint64),
 		Traffic: trafficStatus(c), Handshakes: handshakeStatus(&c.Handshakes),
 	}
-	s.Shield = shieldStatus(v.route)
+	s.Identities = identityStatus(c)
+	s.Shield, s.HTTP2 = shieldStatus(v.route), http2Status(v.route)
 	if servesRPC(v.route) {
 		s.RPC = rpcStatus(&c.RPC)
 	}
@@ -188,9 +199,7 @@ func (n *Node) vipStatus(snap *snapshot, v *builtVIP) VIPStatus {
 		}
 	}
 	s.Mapper = mapperStatus(v)
-	if v.certs != nil {
-		s.Certificates = v.certs.Pairs(time.Now())
-	}
+	s.Certificates = n.certificatesOf(v, time.Now())
 	for i := range s.Traffic {
 		t := &s.Traffic[i]
 		s.Requests += t.Requests
@@ -211,18 +220,22 @@ func (n *Node) vipStatus(snap *snapshot, v *builtVIP) VIPStatus {
 func (n *Node) poolStatus(snap *snapshot, conf *profiles.Pool, bindings map[balance.ServerID]int) PoolStatus {
 	s := PoolStatus{
 		Name: conf.Name, Algorithm: conf.Algorithm, UpstreamTLS: conf.UpstreamTLS,
-		PanicBelow: conf.PanicBelow, Panic: panicking(snap, conf.Name),
+		PanicBelow: conf.PanicBelow, Panic: profilesOf(snap, conf.Name, (*route.Profile).Panics), BackedUp: profilesOf(snap, conf.Name, (*route.Profile).BacksUp),
 	}
+	s.Placement = n.placementStatus(conf)
 	for _, name := range conf.Servers {
 		i := slices.IndexFunc(snap.config.Servers, func(c profiles.Server) bool { return c.Name == name })
 		live := n.live.servers.Get(name)
 		server := ServerStatus{
 			Name: name, Address: addressOf(snap, conf.Name, &snap.config.Servers[i]), Weight: snap.config.Servers[i].Weight,
 			Active: live.Active.Load(), Requests: live.Requests.Load(), Bindings: bindings[live.ID],
+			Backup: slices.Contains(conf.Backup, name), Places: placesStatus(live),
 		}
 		for j := range snap.plans {
 			if p := &snap.plans[j]; p.key.pool == conf.Name && p.key.server == name {
-				server.Services = append(server.Services, serviceStatus(p, snap.monitors[p.key]))
+				service := serviceStatus(p, snap.monitors[p.key])
+				service.Order = n.orders.of(p.key)
+				server.Services = append(server.Services, service)
 			}
 		}
 		server.Learned = learnedStatus(snap.mappings[mappingKey{conf.Name, name}])
@@ -258,19 +271,6 @@ func addressOf(snap *snapshot, pool string, s *profiles.Server) string {
 	return address
 }
 
-// panicking names the profiles of a pool for which panic_below is in effect.
-func panicking(snap *snapshot, pool string) []string {
-	var names []string
-	for _, v := range snap.vips {
-		for _, p := range v.route.Profiles {
-			if p.Names.Pool == pool && p.Panics() && !slices.Contains(names, p.Name) {
-				names = append(names, p.Name)
-			}
-		}
-	}
-	return names
-}
-
 func serviceStatus(p *plan, monitor *health.Monitor) ServiceStatus {
 	s := ServiceStatus{
 		Profile: p.key.profile, State: p.service.State().String(), Since: p.service.Since(),
@@ -278,9 +278,9 @@ func serviceStatus(p *plan, monitor *health.Monitor) ServiceStatus {
 		Active: p.service.Active.Load(), Requests: p.service.Requests.Load(), Failures: p.service.Failures.Load(),
 		Latency: p.service.Latency(),
 	}
-	s.Probes = monitor.Tally()
+	s.Probes, s.Deep = monitor.Tally(), deepStatus(p, monitor)
 	if r, ok := monitor.LastResult(); ok {
-		s.LastProbe, s.ProbeTime = r.At, r.Took
+		s.LastProbe, s.ProbeTime, s.ProbeCause = r.At, r.Took, health.CauseOf(r.Err)
 		if r.Err != nil {
 			s.ProbeError = cmp.Or(r.Err.Error(), "no answer")
 		}

@@ -10,22 +10,25 @@ import (
 )
 
 // terminate loads the certificates of the VIP and makes its TLS configuration.
-func (v *builtVIP) terminate() error {
-	var files []tlsterm.Files
-	for _, c := range v.conf.Certificates {
-		files = append(files, tlsterm.Files{Cert: c.Cert, Key: c.Key, Passphrase: c.PassphraseFile})
-	}
+func (b *builder) terminate(v *builtVIP) error {
 	conf := &v.conf.TLS
 	policy, err := tlsPolicy(conf.Policy, conf.MinVersion, conf.MaxVersion, conf.Ciphers)
 	if err != nil {
 		return fmt.Errorf("tls.%w", err)
 	}
-	if v.certs, err = tlsterm.LoadCerts(files); err != nil {
+	staples := b.staples
+	if !conf.OCSPStapling {
+		staples = nil
+	}
+	if v.certs, err = tlsterm.LoadCerts(sources(b.conf, v.conf), staples); err != nil {
 		return err
 	}
 	v.tls = tlsterm.ServerConfig(v.certs, policy)
 	if v.conf.Type != "https" {
 		v.tls.NextProtos = nil // the protocol is the servers' business: a client that names imap is not refused
+	}
+	if v.conf.HTTP2 {
+		offerHTTP2(v.tls)
 	}
 	if conf.ClientAuth == "off" {
 		return nil

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"casbah/route"
-	"casbah/tlsterm"
 )
 
 // TrafficStatus are the requests of one profile of a VIP.
@@ -69,6 +68,3 @@ func countHandshakes(conf *tls.Config, h *route.Handshakes) {
 		return nil
 	}
 }
-
-// CertificateStatus is a certificate that a VIP shows.
-type CertificateStatus = tlsterm.Pair

@@ -24,6 +24,8 @@ type Chain struct {
 	owns     []string // names of the cookies that the chain sets itself
 	issues   bool     // insert_cookie is among the steps
 	sharing  sharing
+
+	placement *Placement // nil: nobody asks where mailboxes are
 }
 
 // NewChain builds a chain. An error names what of the configuration cannot be.
@@ -34,7 +36,7 @@ func NewChain(cfg Config) (*Chain, error) {
 	c := &Chain{
 		scope: cfg.Scope, table: cfg.Table, idle: newSpan(cfg.Timeout), full: fullness{cfg.Full, cfg.Pressure},
 		strict: cfg.Strict, fallback: cfg.Fallback, members: cfg.Members,
-		sharing: newSharing(&cfg),
+		sharing: newSharing(&cfg), placement: cfg.Placement,
 	}
 	for i, s := range cfg.Steps {
 		built, err := newStep(&cfg, s)
@@ -85,6 +87,9 @@ func (c *Chain) Walk(now int64, r *Request, s Standings, w *Walk) {
 	w.anybody = r.Head != nil && servesAnybody(r.Head.Path)
 	c.crowd(w, r)
 	c.judge(w)
+	if c.placement != nil {
+		c.placement.read(c, r, w)
+	}
 }
 
 // Bind makes id, which was chosen for the request that w is of, the server of

@@ -22,6 +22,8 @@ type Config struct {
 	Members  []Member      // the servers of the pool
 	Sealer   *Sealer       // for insert_cookie; nil without
 
+	Placement *Placement // of the pool; nil: nobody asks where mailboxes are
+
 	Crowds         *Crowds        // where the clients behind addresses are counted; nil: they are not
 	SharedAfter    int            // clients from which on an address is shared; 0: never
 	SharedNetworks []netip.Prefix // addresses that always are

@@ -81,6 +81,8 @@ func (s *Selection) has(sec uint32, k Key, w word) bool {
 		return false
 	case s.Confirmed && !w.confirmed() || s.Unconfirmed && w.confirmed():
 		return false
+	case k.Mark() == PlacementMark && !s.Marks[PlacementMark]:
+		return false // says where a mailbox is, and binds nobody
 	case s.Unused > 0 && time.Duration(w.age(sec))*time.Second < s.Unused:
 		return false
 	}

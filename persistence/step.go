@@ -37,7 +37,9 @@ func newStep(cfg *Config, s Step) (step, error) {
 	st := step{by: s.By, identity: m.identity, origin: s.Origin, seed: newSip(cfg.Secret)}
 	st.seed.writeField([]byte(cfg.Scope))
 	st.seed.writeField([]byte(m.name))
-	st.mark = uint16(st.seed.sum().lo)
+	if st.mark = uint16(st.seed.sum().lo); st.mark == PlacementMark {
+		st.mark++
+	}
 	var err error
 	switch s.By {
 	case SourceIP, SrcDestIP, RPCAssociation:

@@ -69,11 +69,12 @@ func (t *Table) Len() int { return int(t.bindings.Load()) }
 
 // order asks for a binding.
 type order struct {
-	key  Key
-	word word
-	from balance.ServerID // also take the key away from this server; 0: from none
-	move bool             // take it away from any server
-	full fullness
+	key   Key
+	word  word
+	from  balance.ServerID // also take the key away from this server; 0: from none
+	move  bool             // take it away from any server
+	quiet bool             // nobody is to be told if there is no room
+	full  fullness
 }
 
 // takes reports whether the order may replace the live binding w.
@@ -101,6 +102,9 @@ func (t *Table) bind(o *order) word {
 		return w
 	}
 	if !t.reserve(o) {
+		if o.quiet {
+			return 0
+		}
 		t.refusals.Add(1)
 		if p := o.full.pressure; p != nil {
 			p.Refusals.Add(1)

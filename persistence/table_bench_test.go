@@ -25,7 +25,11 @@ func mixed(i uint64) Key {
 		x = (x ^ x>>27) * 0x94d049bb133111eb
 		return x ^ x>>31
 	}
-	return Key{lo: mix(i*0x9e3779b97f4a7c15 + 1), hi: mix(i*0x9e3779b97f4a7c15 + 2)}
+	k := Key{lo: mix(i*0x9e3779b97f4a7c15 + 1), hi: mix(i*0x9e3779b97f4a7c15 + 2)}
+	if k.Mark() == PlacementMark { // no step has it
+		k.hi++
+	}
+	return k
 }
 
 // ofSize returns a table that holds n bindings of an hour, in a capacity.

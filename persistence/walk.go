@@ -25,6 +25,9 @@ type Walk struct {
 	issued   uint8 // see Chain.Issued, likewise
 	missing  bool
 
+	home      Key  // under which it is known where the mailbox is; zero: nobody asks
+	homeByKey bool // it stands for a key of the chain: the request names no mailbox
+
 	served balance.ServerID // who serves the request
 	at     uint32           // second of the walk
 	noted  uint32           // second in which the client was counted behind its address; 0: it was not

@@ -19,6 +19,7 @@ func check(r *report, c *Config) {
 	k.process()
 	k.choose(place{}.key("preset"), presets, c.Preset)
 	k.passphrase()
+	k.acme()
 	k.servers()
 	k.pools()
 	k.kinds()

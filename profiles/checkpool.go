@@ -23,6 +23,8 @@ func (k *checker) servers() {
 		k.between(at(i).key("weight"), all[i].Weight, 1, mostWeight)
 		k.address(at(i), i, addresses)
 		k.ownID(at(i).key("id"), &all[i])
+		k.places(at(i), &all[i])
+		k.fqdn(at(i).key("fqdn"), all[i].FQDN)
 		if !slices.ContainsFunc(k.c.Pools, func(p Pool) bool { return slices.Contains(p.Servers, names[i]) }) {
 			k.note(at(i), "no pool has this server")
 		}
@@ -59,11 +61,13 @@ func (k *checker) pools() {
 
 func (k *checker) pool(p place, pl *Pool) {
 	k.members(p.key("servers"), pl.Servers)
+	k.backups(p.key("backup"), pl)
 	k.choose(p.key("algorithm"), algorithms, pl.Algorithm)
 	k.lastsOrOff(p.key("slow_start"), pl.SlowStart, time.Second, time.Hour)
 	k.lasts(p.key("connect_timeout"), pl.ConnectTimeout, 10*time.Millisecond, time.Minute)
 	k.between(p.key("port"), pl.Port, 0, 65535)
 	k.between(p.key("panic_below"), pl.PanicBelow, 0, 100)
+	k.placement(p.key("placement"), pl)
 	if k.choose(p.key("proxy_protocol"), proxyProtocols, pl.ProxyProtocol) && pl.ProxyProtocol != "off" {
 		k.note(p.key("proxy_protocol"), "the servers must expect a PROXY header; Exchange reads none, and takes it for a broken request")
 	}

@@ -1,8 +1,11 @@
 package profiles
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // The kinds of probes that speak a mail protocol.
@@ -47,8 +50,14 @@ func (k *checker) account(p place, pb *Probe) {
 		k.leftOut(file, "the probe is of kind "+pb.Kind, "password_file")
 		return
 	}
-	if k.written(user) && !credential(pb.User) {
-		k.mistake(user, "an account of 1 to 240 printable characters, such as \"probe@example.org\"", pb.User)
+	pb.Password = k.login(p, pb.User, pb.PasswordFile)
+}
+
+// login checks the account of the probe p, and returns its password.
+func (k *checker) login(p place, name, path string) Secret {
+	user, file := p.key("user"), p.key("password_file")
+	if k.written(user) && !credential(name) {
+		k.mistake(user, "an account of 1 to 240 printable characters, such as \"probe@example.org\"", name)
 	}
 	switch {
 	case k.written(user) && !k.written(file):
@@ -56,7 +65,32 @@ func (k *checker) account(p place, pb *Probe) {
 	case k.written(file) && !k.written(user):
 		k.mistake(user, "the user whose password is in password_file", nothing)
 	case k.written(file):
-		pb.Password = k.passwordFile(file, pb.PasswordFile)
+		return k.passwordFile(file, path)
+	}
+	return ""
+}
+
+// pace checks how often the probe p is asked, at most once in least, and how long
+// it waits.
+func (k *checker) pace(p place, interval, timeout, least time.Duration) {
+	if k.lasts(p.key("interval"), interval, least, time.Hour) && (timeout <= 0 || timeout >= interval) {
+		at := p.key("timeout")
+		if !k.written(at) {
+			at = p.key("interval")
+		}
+		k.mistake(at, fmt.Sprintf("a timeout above 0s and below the interval (%s)", brief(interval)), timeout)
+	}
+}
+
+// probePath checks the target of a probe's request.
+func (k *checker) probePath(p place, path, such string) {
+	odd := func(c rune) bool { return c <= ' ' || c >= 0x7f }
+	want := "a path such as " + strconv.Quote(such)
+	switch {
+	case path == "" && !k.written(p):
+		k.mistake(p, want, nothing)
+	case !strings.HasPrefix(path, "/") || strings.ContainsFunc(path, odd):
+		k.mistake(p, want, path)
 	}
 }
 

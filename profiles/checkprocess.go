@@ -46,6 +46,7 @@ func (k *checker) process() {
 	}
 	k.limits(top.key("limits"), &c.Limits)
 	k.admin(top.key("admin"), &c.Admin)
+	k.tickets(top.key("tickets"), &c.Tickets)
 }
 
 func (k *checker) limits(p place, l *Limits) {

@@ -118,6 +118,7 @@ func (k *checker) profile(p place, pr *Profile) {
 	k.sharing(p, pr)
 	k.chainOf(p.key("chain"), pr)
 	k.probe(p.key("probe"), pr)
+	k.deepProbe(p.key("deep_probe"), pr)
 	if pr.Group != "" && !nameForm.MatchString(pr.Group) {
 		k.mistake(p.key("group"), "letters, digits, dot, dash or underscore, at most 64", pr.Group)
 	}
@@ -244,26 +245,13 @@ func (k *checker) probe(p place, pr *Profile) {
 		}
 	}
 	k.account(p, pb)
-	if k.lasts(p.key("interval"), pb.Interval, shortest, time.Hour) &&
-		(pb.Timeout <= 0 || pb.Timeout >= pb.Interval) {
-		at := p.key("timeout")
-		if !k.written(at) {
-			at = p.key("interval")
-		}
-		k.mistake(at, fmt.Sprintf("a timeout above 0s and below the interval (%s)", brief(pb.Interval)), pb.Timeout)
-	}
+	k.pace(p, pb.Interval, pb.Timeout, shortest)
 	k.between(p.key("rise"), pb.Rise, 1, 100)
 	k.between(p.key("fall"), pb.Fall, 1, 100)
 }
 
 func (k *checker) httpProbe(p place, pb *Probe) {
-	odd := func(c rune) bool { return c <= ' ' || c >= 0x7f }
-	switch {
-	case pb.Path == "" && !k.written(p.key("path")):
-		k.mistake(p.key("path"), `a path such as "/owa/healthcheck.htm"`, nothing)
-	case !strings.HasPrefix(pb.Path, "/") || strings.ContainsFunc(pb.Path, odd):
-		k.mistake(p.key("path"), `a path such as "/owa/healthcheck.htm"`, pb.Path)
-	}
+	k.probePath(p.key("path"), pb.Path, "/owa/healthcheck.htm")
 	if !methodForm.MatchString(pb.Method) || pb.Method == http.MethodConnect {
 		k.mistake(p.key("method"), "a method in upper case such as \"GET\"", pb.Method)
 	}

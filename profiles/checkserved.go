@@ -32,6 +32,7 @@ func (k *checker) served(p place, v *VIP, pool *Pool) {
 		k.httpsRedirect(at, v, pr)
 		k.extendedProtection(at, v, pr, pool)
 		k.personal(v, pr, pool)
+		k.deepSafe(pr, pool)
 		k.steps(at, v, pr, pool)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"casbah/internal/rule"
 )
@@ -22,6 +23,13 @@ var idTokenForm = regexp.MustCompile(`^[^\x00-\x20&;#\x7f-\xff]{1,64}$`)
 func (k *checker) ownID(p place, s *Server) {
 	if k.written(p) && !ownIDForm.MatchString(s.ID) {
 		k.mistake(p, "letters, digits, dash or underscore, at most 64", s.ID)
+	}
+}
+
+// fqdn checks the name by which a server calls itself.
+func (k *checker) fqdn(p place, name string) {
+	if k.written(p) && (!isHostname(name) || strings.HasSuffix(name, ".")) {
+		k.mistake(p, "the full name of the server, such as \"cas1.example.org\"", name)
 	}
 }
 

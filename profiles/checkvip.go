@@ -46,6 +46,7 @@ func (k *checker) vip(p place, v *VIP) {
 	k.routes(p, v)
 	k.startTLS(p, v, pool)
 	k.mapper(p, v, pool)
+	k.http2(p, v)
 }
 
 // poolOf returns the VIP's pool, or nil.

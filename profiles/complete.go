@@ -21,6 +21,7 @@ func (p *Profile) complete() {
 	if reflect.DeepEqual(p.Probe, fresh(probeType).Interface()) {
 		p.Probe.Kind = cmp.Or(defaultProbes[p.Protocol], p.Probe.Kind)
 	}
+	p.DeepProbe.complete(p)
 	for i, path := range p.Paths {
 		p.Paths[i] = normalPath(path)
 	}
@@ -51,6 +52,9 @@ func (v *VIP) complete(ps map[string]*Profile, rootSet bool) {
 		for i, h := range r.Hosts {
 			r.Hosts[i] = strings.ToLower(h)
 		}
+	}
+	for i := range v.Certificates {
+		v.Certificates[i].complete(v.Hosts)
 	}
 	if rootSet {
 		return
@@ -83,7 +87,7 @@ func (c *Config) inherit(r *report) {
 
 // anchor makes the relative paths of files start at dir.
 func (c *Config) anchor(dir string) {
-	files := []*string{&c.StateDir, &c.Admin.TokenFile, &c.CookiePassphraseFile}
+	files := []*string{&c.StateDir, &c.Admin.TokenFile, &c.Tickets.KeyFile, &c.CookiePassphraseFile, &c.ACME.CA, &c.ACME.EABKeyFile}
 	for i := range c.CookiePassphraseOldFiles {
 		files = append(files, &c.CookiePassphraseOldFiles[i])
 	}
@@ -105,7 +109,7 @@ func (c *Config) anchor(dir string) {
 		files = append(files, &c.VIPs[i].TLS.ClientCA, &c.VIPs[i].TLS.ClientCRL)
 	}
 	for _, pr := range c.Profiles {
-		files = append(files, &pr.Probe.PasswordFile)
+		files = append(files, &pr.Probe.PasswordFile, &pr.DeepProbe.PasswordFile)
 	}
 	for _, f := range files {
 		if *f != "" && !filepath.IsAbs(*f) {

@@ -28,6 +28,7 @@ type Process struct {
 	Log          Log           `toml:"log"`
 	Limits       Limits        `toml:"limits"`
 	Admin        Admin         `toml:"admin"`
+	Tickets      Tickets       `toml:"tickets"`
 }
 
 // Log says what is logged and where.

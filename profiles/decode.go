@@ -16,6 +16,8 @@ var (
 	stepType    = reflect.TypeFor[Step]()
 	probeType   = reflect.TypeFor[Probe]()
 	secretType  = reflect.TypeFor[Secret]()
+
+	deepProbeType = reflect.TypeFor[DeepProbe]()
 )
 
 // decoder puts the tables of a file into the types of this package. The library
@@ -31,21 +33,14 @@ func (d decoder) table(p place, m map[string]any, v reflect.Value) {
 			d.value(p.key(name), m[name], v.FieldByIndex(f.Index))
 			continue
 		}
-		d.unknown(p.key(name), name, m[name], v.Type())
+		d.unknown(p.key(name), name, v.Type())
 	}
 }
 
-// unknown reports a key that is none, or not yet.
-func (d decoder) unknown(p place, name string, raw any, t reflect.Type) {
-	if off, ok := later[t][name]; ok {
-		if raw != off {
-			d.mistake(p, "this key left out ("+notInThis+")", raw)
-		}
-		return
-	}
-	known := append(sorted(keysOf(t)), sorted(later[t])...)
+// unknown reports a key that is none.
+func (d decoder) unknown(p place, name string, t reflect.Type) {
 	want := "a known key"
-	if n := nearest(name, known); n != "" {
+	if n := nearest(name, sorted(keysOf(t))); n != "" {
 		want += " (did you mean " + n + "?)"
 	}
 	d.mistake(p, want, name)

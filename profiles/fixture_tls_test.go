@@ -30,13 +30,15 @@ func writeForms(tb testing.TB, dir string) {
 	}
 	late := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	for name, data := range map[string][]byte{
-		"mail.pfx":    pfx,
-		"pfx.words":   []byte(words + "\r\n"),
-		"leaf.pem":    pem.EncodeToMemory(pkitest.CertBlock(leaf)),
-		"sealed.key":  pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: sealed}),
-		"client.ca":   pem.EncodeToMemory(pkitest.CertBlock(ca.Cert)),
-		"client.crl":  pem.EncodeToMemory(ca.Revoke(tb, time.Now().AddDate(10, 0, 0), leaf)),
-		"overdue.crl": pem.EncodeToMemory(ca.Revoke(tb, late)),
+		"mail.pfx":          pfx,
+		"pfx.words":         []byte(words + "\r\n"),
+		"leaf.pem":          pem.EncodeToMemory(pkitest.CertBlock(leaf)),
+		"sealed.key":        pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: sealed}),
+		"client.ca":         pem.EncodeToMemory(pkitest.CertBlock(ca.Cert)),
+		"client.crl":        pem.EncodeToMemory(ca.Revoke(tb, time.Now().AddDate(10, 0, 0), leaf)),
+		"internal-root.pem": pem.EncodeToMemory(pkitest.CertBlock(ca.Cert)),
+		"eab.key":           []byte("bWFkZSBvZiBzaXh0ZWVuIG9jdGV0cyBhbmQgbW9yZQ==\n"),
+		"overdue.crl":       pem.EncodeToMemory(ca.Revoke(tb, late)),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			tb.Fatal(err)

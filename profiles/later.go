@@ -1,17 +1,6 @@
 package profiles
 
-import (
-	"reflect"
-	"slices"
-)
-
-// later holds the keys of the file format whose feature this version does not
-// have, each with the value that asks for nothing.
-var later = map[reflect.Type]map[string]any{
-	vipType: {
-		"http2": false,
-	},
-}
+import "slices"
 
 // choice is a key with a closed list of words.
 type choice struct {
@@ -33,6 +22,8 @@ var (
 	shields        = choice{now: []string{shieldOff, shieldReport, shieldEnforce}}
 	tlsVersions    = choice{now: []string{"1.0", "1.1", "1.2", "1.3"}}
 	tlsPolicies    = choice{now: []string{modern, intermediate, legacy}}
+	keyTypes       = choice{now: []string{keyECDSA, keyRSA}}
+	challenges     = choice{now: []string{challengeTLS, challengeHTTP}}
 	clientAuths    = choice{now: []string{"off", "request", "require"}}
 	protocols      = choice{now: []string{"http", "tcp", "udp"}}
 	authSchemes    = choice{now: []string{"forms", "basic", "ntlm", "negotiate", "bearer", "certificate", "anonymous"}}

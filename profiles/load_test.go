@@ -60,18 +60,19 @@ func TestLoadDesignExample(t *testing.T) {
 	want := Default()
 	want.Path = path
 	want.Servers = []Server{
-		{Name: "cas1", Address: "192.0.2.11", Weight: 100}, {Name: "cas2", Address: "192.0.2.12", Weight: 100},
+		{Name: "cas1", Address: "192.0.2.11", Weight: 100, Queue: 100, QueueTimeout: 5 * time.Second},
+		{Name: "cas2", Address: "192.0.2.12", Weight: 100, Queue: 100, QueueTimeout: 5 * time.Second},
 	}
 	want.Pools = []Pool{{
 		Name: "cas", Servers: []string{"cas1", "cas2"}, Algorithm: "least_conn", SlowStart: time.Minute,
-		ConnectTimeout: 5 * time.Second, UpstreamTLS: "off", ProxyProtocol: "off", TLS: PoolTLS{Verify: true, Policy: "intermediate", MinVersion: "1.2", MaxVersion: "1.3"},
+		ConnectTimeout: 5 * time.Second, UpstreamTLS: "off", ProxyProtocol: "off", Placement: "off", TLS: PoolTLS{Verify: true, Policy: "intermediate", MinVersion: "1.2", MaxVersion: "1.3"},
 	}}
 	want.VIPs = []VIP{{
 		Name: "mail", Type: "https", Listen: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.10:443")}, Pool: "cas",
 		Profiles:     []string{"owa", "ecp", "eas", "ews", "outlook_anywhere", "oab", "autodiscover", "powershell", "mapi"},
 		RootRedirect: "/owa/", TableFull: "evict_oldest", Mapper: "pass", Shield: "report",
-		TLS:          VIPTLS{Policy: "intermediate", MinVersion: "1.2", MaxVersion: "1.3", ClientAuth: "off"},
-		Certificates: []Certificate{{Cert: filepath.Join(dir, "mail.pem"), Key: filepath.Join(dir, "mail.key")}},
+		TLS:          VIPTLS{Policy: "intermediate", MinVersion: "1.2", MaxVersion: "1.3", ClientAuth: "off", OCSPStapling: true},
+		Certificates: []Certificate{{Cert: filepath.Join(dir, "mail.pem"), Key: filepath.Join(dir, "mail.key"), KeyType: "ecdsa"}},
 	}}
 	eas := want.Profiles["eas"]
 	eas.IdleTimeout, eas.ResponseTimeout = 65*time.Minute, 65*time.Minute

@@ -73,6 +73,8 @@ type Profile struct {
 
 	Chain []Step `toml:"chain"`
 	Probe Probe  `toml:"probe"`
+	// DeepProbe asks who is logged in, beside Probe. Without a user there is none.
+	DeepProbe DeepProbe `toml:"deep_probe"`
 }
 
 // Step is one persistence method of a chain.

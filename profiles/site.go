@@ -23,6 +23,7 @@ type Site struct {
 	CookieVersion int `toml:"cookie_version"`
 	// CookieHTTPOnly is that of every insert_cookie step that sets none.
 	CookieHTTPOnly bool                `toml:"cookie_http_only"`
+	ACME           ACME                `toml:"acme"`
 	Servers        []Server            `toml:"server"`
 	Pools          []Pool              `toml:"pool"`
 	VIPs           []VIP               `toml:"vip"`
@@ -40,6 +41,16 @@ type Server struct {
 	Weight int `toml:"weight"`
 	// ID is what server_id steps know the server by; empty: nothing.
 	ID string `toml:"id"`
+	// MaxConnections is how many requests and relayed connections are open to the
+	// server at once, over all profiles; 0 is no limit.
+	MaxConnections int `toml:"max_connections"`
+	// Queue is how many may wait for a place while the server has as many.
+	Queue int `toml:"queue"`
+	// QueueTimeout is how long each of them waits.
+	QueueTimeout time.Duration `toml:"queue_timeout"`
+	// FQDN is the name by which the server calls itself, on its health pages; empty:
+	// not known.
+	FQDN string `toml:"fqdn"`
 }
 
 // Pool is an array of servers.
@@ -48,6 +59,9 @@ type Pool struct {
 	Name string `toml:"name"`
 	// Servers are the members by name, at most MaxServers.
 	Servers []string `toml:"servers"`
+	// Backup are those of Servers that take new clients of a profile only while no
+	// other server of the pool does.
+	Backup []string `toml:"backup"`
 	// Algorithm chooses a server when nothing binds the client: least_conn,
 	// round_robin, source_hash, least_time or random_two.
 	Algorithm string `toml:"algorithm"`
@@ -66,8 +80,12 @@ type Pool struct {
 	Port int `toml:"port"`
 	// PanicBelow is the percentage of services up below which all that are not
 	// in maintenance are used; 0 is off.
-	PanicBelow int     `toml:"panic_below"`
-	TLS        PoolTLS `toml:"tls"`
+	PanicBelow int `toml:"panic_below"`
+	// Placement says what becomes of what answers of Exchange 2013 and later tell of
+	// where mailboxes are: off, observe (it is counted and remembered), or prefer
+	// (clients that nothing binds are given the server of their mailbox, too).
+	Placement string  `toml:"placement"`
+	TLS       PoolTLS `toml:"tls"`
 }
 
 // MaxServers is how many servers a pool may have.
@@ -105,6 +123,8 @@ type VIP struct {
 	// RootRedirect is where a request for "/" alone is sent; empty: nowhere.
 	// Not set, it is /owa/ where that path is served.
 	RootRedirect string `toml:"root_redirect"`
+	// HTTP2 offers HTTP/2 to clients, beside HTTP/1.1, on a VIP of type https.
+	HTTP2 bool `toml:"http2"`
 	// Connections is how many client connections may be open at once; 0 is no
 	// limit but that of the process.
 	Connections int `toml:"connections"`

@@ -18,6 +18,13 @@ type Certificate struct {
 	// PassphraseFile is a file with the passphrase of an encrypted key or PKCS #12
 	// file in its first line.
 	PassphraseFile string `toml:"passphrase_file"`
+	// ACME says that casbah gets the certificate from an ACME server, and renews it:
+	// then it has no files.
+	ACME bool `toml:"acme"`
+	// Names are the host names to be in it; empty: the hosts of the VIP.
+	Names []string `toml:"names"`
+	// KeyType is the kind of its key: ecdsa or rsa.
+	KeyType string `toml:"key_type"`
 }
 
 // VIPTLS is TLS towards the clients of an https or tls VIP.
@@ -47,6 +54,9 @@ type VIPTLS struct {
 	// ClientHeader is the header in which servers are told the subject of the
 	// certificate; empty: they are not. Clients cannot send it, on any VIP.
 	ClientHeader string `toml:"client_header"`
+	// OCSPStapling has certificates that name a responder be shown with what it says
+	// of them.
+	OCSPStapling bool `toml:"ocsp_stapling"`
 }
 
 // PoolTLS is TLS towards the servers of a pool.

@@ -32,9 +32,10 @@ type Circuit struct {
 	next    *Circuit
 	bucket  *circuitBucket
 	virtual [16]byte
-	open    int     // channels
+	in, out int     // channels that are open
 	lead    Channel // the first that came; it stays while the connection is open
 	split   bool    // a channel of it was on another server
+	whole   bool    // it has had a channel of each direction at the same time
 }
 
 // Channel is what is noted of one channel: where it went, and why.
@@ -42,6 +43,7 @@ type Channel struct {
 	Server balance.ServerID
 	Name   string     // of the server
 	Out    bool       // else IN
+	Next   bool       // it replaces one that is open: another server may take it ([MS-RPCH], Section 3.2.4.5.6.2)
 	Source netip.Addr // the client
 	Step   string     // the chain step that decided; empty: none did
 	Why    string     // the decision in one word
@@ -64,19 +66,48 @@ func (cs *Circuits) Join(virtual [16]byte, ch *Channel) (c *Circuit, fresh, spli
 		b.first = c
 		fresh = true
 	}
-	c.open++
+	c.count(ch.Out, 1)
+	c.whole = c.whole || c.in > 0 && c.out > 0
 	if c.lead.Server != ch.Server && !c.split {
 		c.split, split = true, true
 	}
 	return c, fresh, split
 }
 
-// Leave takes a channel from its virtual connection, which ends with the last.
-func (cs *Circuits) Leave(c *Circuit) {
+// Move makes ch what the connection is led by: a channel that was replaced, at another
+// server than the one before. Who moves it has a channel of c.
+func (c *Circuit) Move(ch *Channel) {
+	c.bucket.mu.Lock()
+	defer c.bucket.mu.Unlock()
+	c.lead, c.split = *ch, false
+}
+
+// HalfOpen reports whether c has lost the last channel of one direction, so that it
+// can carry nothing any more. A channel that is replaced ends behind its successor's
+// begin. Who asks has a channel of c.
+func (c *Circuit) HalfOpen() bool {
+	c.bucket.mu.Lock()
+	defer c.bucket.mu.Unlock()
+	return c.whole && (c.in == 0 || c.out == 0)
+}
+
+// count adds n to the channels of a direction.
+func (c *Circuit) count(out bool, n int) {
+	if out {
+		c.out += n
+		return
+	}
+	c.in += n
+}
+
+// Leave takes a channel of that direction from its virtual connection, which ends
+// with the last.
+func (cs *Circuits) Leave(c *Circuit, out bool) {
 	b := c.bucket
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c.open--; c.open > 0 {
+	c.count(out, -1)
+	if c.in+c.out > 0 {
 		return
 	}
 	for at := &b.first; *at != nil; at = &(*at).next {

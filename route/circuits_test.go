@@ -25,13 +25,52 @@ func TestCircuitLivesWithItsChannels(t *testing.T) {
 	if !fresh || split {
 		t.Errorf("another connection: fresh %v, split %v", fresh, split)
 	}
-	for range 3 {
-		cs.Leave(a)
+	for _, out := range []bool{true, false, false} {
+		cs.Leave(a, out)
 	}
 	if _, fresh, split := cs.Join(virtual, &Channel{Server: 2}); !fresh || split {
 		t.Errorf("after its end: fresh %v, split %v; want a new one", fresh, split)
 	}
-	cs.Leave(other)
+	cs.Leave(other, false)
+}
+
+// A connection is half open once it has had both channels and lost all of one
+// direction; never while one is replaced, nor before both have come.
+func TestHalfOpenCircuit(t *testing.T) {
+	const in, out = false, true
+	var cs Circuits
+	join := func(direction bool) *Circuit {
+		c, _, _ := cs.Join([16]byte{1}, &Channel{Server: 1, Out: direction})
+		return c
+	}
+	c := join(out)
+	for i, step := range []struct {
+		joins, out, half bool
+	}{
+		{true, out, false},  // two of one direction
+		{false, out, false}, // and one again: the other has not come yet
+		{true, in, false},
+		{true, out, false}, // OUT is replaced
+		{false, out, false},
+		{true, in, false}, // IN is replaced
+		{false, in, false},
+		{false, in, true}, // IN is gone
+		{true, in, false}, // it comes back: by whatever name, there are both
+		{false, out, true},
+	} {
+		if step.joins {
+			join(step.out)
+		} else {
+			cs.Leave(c, step.out)
+		}
+		if got := c.HalfOpen(); got != step.half {
+			t.Errorf("step %d, %+v: half open %v", i, step, got)
+		}
+	}
+	cs.Leave(c, in)
+	if c = join(in); c.HalfOpen() {
+		t.Error("a new connection of the same cookie is half open from the start")
+	}
 }
 
 // Connections come and go on all loops at once; none is left behind.
@@ -41,20 +80,26 @@ func TestCircuitsAreForgotten(t *testing.T) {
 	for seed := range uint64(8) {
 		group.Go(func() {
 			rng := rand.New(rand.NewPCG(seed, 0))
-			open := make([]*Circuit, 0, 64)
+			type joined struct {
+				*Circuit
+				out bool
+			}
+			open := make([]joined, 0, 64)
 			for range 5000 {
 				if len(open) == cap(open) || len(open) > 0 && rng.IntN(2) == 0 {
 					i := rng.IntN(len(open))
-					cs.Leave(open[i])
+					cs.Leave(open[i].Circuit, open[i].out)
 					open[i] = open[len(open)-1]
 					open = open[:len(open)-1]
 					continue
 				}
-				c, _, _ := cs.Join([16]byte{byte(rng.IntN(100))}, &Channel{Server: 1})
-				open = append(open, c)
+				out := rng.IntN(2) == 0
+				c, _, _ := cs.Join([16]byte{byte(rng.IntN(100))}, &Channel{Server: 1, Out: out})
+				_ = c.HalfOpen()
+				open = append(open, joined{c, out})
 			}
 			for _, c := range open {
-				cs.Leave(c)
+				cs.Leave(c.Circuit, c.out)
 			}
 		})
 	}

@@ -19,13 +19,13 @@ const (
 	Chosen   Outcome = iota // Endpoint is where the request goes
 	NoServer                // no service is up, or all were tried: 503
 	Held                    // fallback = false and the client's server is not usable: 502
+	Full                    // the client's server takes no more for now, or all do: see Wait
 )
 
 // Decision is where one request goes, and why. The zero value is ready, and a
 // Decision may be used again for the next request once it is released.
 type Decision struct {
 	Profile  *Profile
-	Outcome  Outcome
 	Endpoint *balance.Endpoint
 	Walk     persistence.Walk // what each step yielded
 
@@ -33,11 +33,14 @@ type Decision struct {
 	eligible balance.Eligible
 	usable   balance.Eligible
 	tried    balance.Eligible // candidates that could not be reached for this request
-	loss     Loss             // why the client's server does not serve it
-	lossAt   int8             // index of the reading that is bound to it
-	aside    bool             // served away from the group's server, without binding
-	pinned   bool             // the connection decided, by Stay
-	open     bool             // counted by Commit
+	Outcome  Outcome
+	loss     Loss  // why the client's server does not serve it
+	lossAt   int8  // index of the reading that is bound to it
+	aside    bool  // served away from the group's server, without binding
+	pinned   bool  // the connection decided, by Stay
+	housed   bool  // where the mailbox is has decided, see home
+	open     bool  // counted by Commit
+	wait     *wait // for a place at a server; nil: there is no need to
 }
 
 // Decide chooses a server for r. It reads tables and states and changes none of
@@ -52,6 +55,9 @@ func (p *Profile) Decide(now int64, r *Request, d *Decision) {
 	case d.Walk.Server != 0:
 		d.chosen = p.index(d.Walk.Server)
 		if d.usable.Has(d.chosen) {
+			if d.full() {
+				d.Outcome = Full
+			}
 			break
 		}
 		// A follower that is down alone on the group's server is served
@@ -59,11 +65,9 @@ func (p *Profile) Decide(now int64, r *Request, d *Decision) {
 		d.aside, d.loss = true, d.lossHere(d.Walk.Server)
 		fallthrough
 	default:
-		d.chosen = p.Algorithm.Pick(p.Candidates, d.among(), d.hash(now, r))
-	}
-	if d.chosen < 0 {
-		d.Outcome = NoServer
-		return
+		if d.chosen, d.Outcome = d.pick(now, r); d.Outcome != Chosen {
+			return
+		}
 	}
 	d.Endpoint = p.Candidates[d.chosen].Endpoint
 }
@@ -92,16 +96,19 @@ func (d *Decision) among() balance.Eligible {
 // chain is walked so that the client's bindings live on, but the server is the
 // pair's. A client that is bound elsewhere stays bound there. Stay reports false
 // if the server may take no more requests, or is not in the pool any more; then
-// the pair must end.
-func (p *Profile) Stay(now int64, r *Request, e *balance.Endpoint, d *Decision) bool {
+// the pair must end. Amid tells that the client is about to log on.
+func (p *Profile) Stay(now int64, r *Request, e *balance.Endpoint, amid bool, d *Decision) bool {
 	p.walk(now, r, d)
 	d.pinned = true
 	d.chosen = p.index(e.Server)
-	if d.chosen < 0 || p.Candidates[d.chosen].Endpoint != e || !d.usable.Has(d.chosen) {
+	if d.chosen < 0 || p.Candidates[d.chosen].Endpoint != e || !d.usable.Has(d.chosen) && !p.finishes(d.chosen, amid) {
 		d.chosen = -1
 		return false
 	}
 	d.Endpoint = e
+	if d.full() {
+		d.Outcome = Full
+	}
 	d.aside = d.Walk.Held || d.Walk.Server != 0 && d.Walk.Server != e.Server
 	return true
 }
@@ -109,7 +116,7 @@ func (p *Profile) Stay(now int64, r *Request, e *balance.Endpoint, d *Decision) 
 // walk begins a decision: it takes down who may serve the request and walks the chain.
 func (p *Profile) walk(now int64, r *Request, d *Decision) {
 	d.Profile, d.Outcome, d.Endpoint, d.chosen, d.aside = p, Chosen, nil, -1, false
-	d.pinned = false
+	d.pinned, d.housed = false, false
 	d.eligible = p.eligible() &^ d.tried
 	d.usable = d.eligible | p.keeping()&^d.tried
 	p.Chain.Walk(now, r, d, &d.Walk)
@@ -146,24 +153,29 @@ func (d *Decision) Standing(id balance.ServerID) persistence.Standing {
 }
 
 // keeping returns the candidates that only bound clients may use: those that
-// drain, and those of which nothing is known yet. Where others are known already,
+// drain, unless firmly, and those of which nothing is known yet. Where others are known already,
 // as just after a start, the clients of the slowest would be taken from it
-// otherwise; if it is down, the connection tells.
+// otherwise; if it is down, the connection tells. A backup whose time is over keeps
+// its clients, too.
 func (p *Profile) keeping() balance.Eligible {
-	var e balance.Eligible
+	e := p.standby()
 	for i := range p.Candidates {
-		if st := p.Candidates[i].Service.State(); st == balance.Drain || st == balance.Unknown {
+		if p.Candidates[i].Service.Keeps() {
 			e |= 1 << uint(i)
 		}
 	}
 	return e
 }
 
-// Commit carries the decision out: it binds the keys that the request brought
-// and counts the request as open. Release must follow.
-func (d *Decision) Commit(now int64) {
+// Commit carries the decision out: it counts the request as open and binds the
+// keys that it brought. False: the server has become full meanwhile, nothing was
+// done, and Wait is next. Release must follow.
+func (d *Decision) Commit(now int64) bool {
+	if !d.Begin() {
+		return false
+	}
 	d.Bind(now)
-	d.Begin()
+	return true
 }
 
 // Bind is the half of Commit that binds. It comes later than Begin where only
@@ -173,15 +185,12 @@ func (d *Decision) Bind(now int64) {
 		return
 	}
 	d.Profile.Chain.Bind(now, &d.Walk, d.Endpoint.Server)
+	if d.housed {
+		d.Profile.Chain.Preferred()
+	}
 	if t := d.Profile.Traffic; t != nil && d.Walk.Why == persistence.Rebound {
 		t.rebinds[max(d.loss, LostDown)].Add(1)
 	}
-}
-
-// Begin is the half of Commit that counts.
-func (d *Decision) Begin() {
-	d.service().Begin()
-	d.open = true
 }
 
 // Avoid takes the chosen server out of the next Decide for this request,
@@ -198,6 +207,7 @@ func (d *Decision) Avoid(now int64) {
 // the response, each with its CRLF.
 func (d *Decision) Answer(now int64, wait time.Duration, resp *httphead.Response, lines []byte) []byte {
 	d.service().Observe(wait)
+	d.Profile.Chain.Place(now, &d.Walk, d.Endpoint.Server, resp)
 	if d.aside {
 		return lines
 	}
@@ -233,6 +243,7 @@ func (d *Decision) Release(now int64) {
 		d.Touch(now)
 	}
 	d.end()
+	d.unwait()
 	d.tried = 0
 }
 
@@ -269,6 +280,10 @@ func (d *Decision) Why() string {
 		return "aside"
 	case d.Walk.Why == persistence.Rebound:
 		return rebounds[d.loss]
+	case d.housed:
+		return "placed"
+	case d.Walk.Server == 0 && d.chosen >= 0 && d.Profile.Backups.Has(d.chosen):
+		return "backup"
 	default:
 		return d.Walk.Why.String()
 	}

@@ -93,7 +93,7 @@ func (ds *Decisions) ringOf(d *Decision) *ring {
 	switch {
 	case d.routine():
 		return &ds.routine
-	case d.Outcome == Chosen && !d.aside && (d.Walk.Why == persistence.Conflict || d.Walk.Why == persistence.Strict):
+	case d.Outcome == Full, d.Outcome == Chosen && !d.aside && (d.Walk.Why == persistence.Conflict || d.Walk.Why == persistence.Strict):
 		return &ds.disputed
 	default:
 		return &ds.notable

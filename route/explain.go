@@ -42,7 +42,11 @@ type judged struct {
 	why     string
 	pinned  bool
 	aside   bool
-	panics  bool // panic_below is in effect
+	housed  bool             // where the mailbox is has decided
+	panics  bool             // panic_below is in effect
+	backups balance.Eligible // the candidates that are backups
+	full    balance.Eligible // those without a place for one more
+	seated  bool             // the request has waited, and has a place at the chosen server
 }
 
 // seen is what a candidate was when a decision was taken.
@@ -57,8 +61,12 @@ func (d *Decision) judge(now int64, j *judged) {
 	j.At, j.names, j.walk, j.outcome, j.chosen = now, p.Names, d.Walk, d.Outcome, d.chosen
 	j.open, j.tried, j.loss, j.lossAt = d.among(), d.tried, d.loss, int(d.lossAt)
 	j.step, j.why, j.pinned, j.aside, j.panics = d.Step(), d.Why(), d.pinned, d.aside, p.Panics()
+	j.housed, j.seated, j.backups, j.full = d.housed, d.seated(), p.Backups, 0
 	for i := range p.Candidates[:min(len(p.Candidates), maxCandidates)] {
 		s := p.Candidates[i].Service
+		if s.Server.Full() && (i != d.chosen || !j.seated) {
+			j.full |= 1 << uint(i)
+		}
 		j.states[i] = seen{uint8(s.State()), d.Standing(s.Server.ID)}
 	}
 	for i := range d.Walk.Readings[:d.Walk.N] {
@@ -165,6 +173,8 @@ type ExplainedServer struct {
 	Standing string `json:"standing"` // for clients that are bound to it
 	Eligible bool   `json:"eligible"` // for clients that nothing binds
 	Tried    bool   `json:"tried,omitempty"`
+	Backup   bool   `json:"backup,omitempty"` // it takes new clients only while no ordinary server does
+	Full     bool   `json:"full,omitempty"`   // it has no place for one more
 }
 
 // keyShown is how many hexadecimal digits of a key are shown.
@@ -190,7 +200,7 @@ func (j *judged) explain() *Explanation {
 	for i, name := range j.names.Servers {
 		e.Servers = append(e.Servers, ExplainedServer{
 			Server: name, State: balance.State(j.states[i].state).String(), Standing: j.states[i].standing.String(),
-			Eligible: j.open.Has(i), Tried: j.tried.Has(i),
+			Eligible: j.open.Has(i), Tried: j.tried.Has(i), Backup: j.backups.Has(i), Full: j.full.Has(i),
 		})
 	}
 	e.Notes = j.notes()
@@ -219,7 +229,7 @@ func (j *judged) stepName(rd *persistence.Reading) string { return j.names.Chain
 
 // server returns the name of the chosen server, or "".
 func (j *judged) server() string {
-	if j.outcome != Chosen || j.chosen < 0 {
+	if j.outcome != Chosen && j.outcome != Full || j.chosen < 0 {
 		return ""
 	}
 	return j.names.Servers[j.chosen]
@@ -234,4 +244,4 @@ func (j *judged) serverName(id balance.ServerID) string {
 }
 
 // eligible returns how many servers the algorithm chose from.
-func (j *judged) eligible() int { return bits.OnesCount64(uint64(j.open)) }
+func (j *judged) eligible() int { return bits.OnesCount64(uint64(j.open &^ j.full)) }

@@ -26,9 +26,10 @@ type Profile struct {
 	HTTPSPort uint16
 
 	Chain      *persistence.Chain
-	Candidates []balance.Candidate // the services of the pool, in its order
+	Candidates []balance.Candidate // the services of the pool, in its order; at least one is no backup
 	Algorithm  balance.Algorithm
-	PanicBelow int // percent of services up below which all not in maintenance are used; 0: off
+	PanicBelow int              // percent of services up below which all not in maintenance are used; 0: off
+	Backups    balance.Eligible // the candidates that take new clients only while no other one does
 
 	Names   *Names   // for explanations; nil: none is made
 	Traffic *Traffic // what is counted of it; nil: its requests count as without a profile
@@ -49,25 +50,22 @@ func (p *Profile) Allows(method []byte) bool {
 // Up reports whether any service of the profile takes traffic.
 func (p *Profile) Up() bool { return p.eligible() != 0 }
 
-// Panics reports whether so few services are up that all which are not in
-// maintenance are used: panic_below is in effect.
-func (p *Profile) Panics() bool {
-	up, _, known := p.survey()
-	return known && p.tooFew(up)
-}
-
 // eligible returns the candidates that may be given a client that nothing binds.
 func (p *Profile) eligible() balance.Eligible {
 	up, open, known := p.survey()
+	if p.Backups != 0 {
+		return p.backedUp(up, open)
+	}
 	if !known || p.tooFew(up) {
 		return up | open
 	}
 	return up
 }
 
-// tooFew reports whether the services that are up are fewer than panic_below allows.
+// tooFew reports whether the ordinary services that are up are fewer than
+// panic_below allows.
 func (p *Profile) tooFew(up balance.Eligible) bool {
-	return p.PanicBelow > 0 && 100*popcount(up) < p.PanicBelow*len(p.Candidates)
+	return p.PanicBelow > 0 && 100*popcount(up&^p.Backups) < p.PanicBelow*(len(p.Candidates)-popcount(p.Backups))
 }
 
 // survey returns the candidates that are up, the others that are not in

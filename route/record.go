@@ -25,12 +25,15 @@ const (
 	EndKill                // casbah stopped
 	EndDrain               // casbah stops, and took leave of the client in the words of the protocol
 	EndProtocol            // the client broke the rules of the protocol
+	EndPartner             // the other channel of its virtual connection had ended
+	EndIdentity            // the server's connection was somebody else's: a fault of casbah's own, and nothing was sent
+	EndFull                // the server had no place, and none came free in time
 	ends
 )
 
 // String returns the word of the access record.
 func (e End) String() string {
-	return [...]string{"done", "client", "server", "idle", "timeout", "slow", "refused", "no_server", "kill", "drain", "protocol"}[e]
+	return [...]string{"done", "client", "server", "idle", "timeout", "slow", "refused", "no_server", "kill", "drain", "protocol", "partner", "identity", "full"}[e]
 }
 
 // Record is what the access log tells of one request, or of one relayed
@@ -59,7 +62,9 @@ type Record struct {
 	ClashSet   bool   // the server made it; else the client brought what casbah did not make
 	Cookieless bool   // casbah gave its cookie again, as the client connection does not bring the one of before
 	Attempts   int    // connections tried
+	Waited     int64  // nanoseconds for a place at a server; 0: it did not wait
 	Shield     string // the rule by which it looks like an attack; empty: none
+	HTTP2      bool   // it came by HTTP/2
 	Split      bool   // a channel of RPC over HTTP whose other one is on another server
 }
 
@@ -81,6 +86,8 @@ type Counters struct {
 	traffics   traffics      // requests, by profile
 	Handshakes Handshakes
 	RPC        RPC
+	HTTP2      HTTP2
+	Identities Identities
 	Shield     [shield.Rules]atomic.Uint64 // requests that met a rule, by it
 }
 
@@ -109,6 +116,9 @@ const (
 	CauseStopping                 // casbah stops
 	CauseProtocol                 // a command that breaks the rules of its protocol
 	CauseShield                   // it looks like an attack on Exchange
+	CauseQueueFull                // 503, of a server that takes no more while as many wait for it as may
+	CauseQueueLate                // 503, of a server that had no place in time
+	CauseLogin                    // 502, of a server that offers nothing but logins which HTTP/2 does not carry
 	causes
 )
 
@@ -120,6 +130,7 @@ func (c Cause) String() string {
 	return [...]string{
 		"connection_limit", "vip_limit", "source_limit", "descriptors", "proxy_header", "tls", "head", "body", "path",
 		"host", "profile", "method", "plain", "slow", "no_server", "server_garbage", "server_timeout", "stopping", "protocol", "shield",
+		"queue_full", "queue_timeout", "login",
 	}[c]
 }
 
@@ -128,6 +139,7 @@ type Finished struct {
 	Profile *Profile      // nil: none was found
 	Status  int           // 0: no response
 	Wait    time.Duration // to the first octet of the response
+	HTTP2   bool          // it came by HTTP/2
 	End     End
 	In, Out int64 // octets from and to the client
 }
@@ -140,6 +152,9 @@ func (v *VIP) Count(f Finished) {
 		t = f.Profile.Traffic
 	}
 	t.count(f.Status, f.Wait)
+	if f.HTTP2 {
+		c.HTTP2.Requests.Add(1)
+	}
 	c.Ends[f.End].Add(1)
 	c.In.Add(uint64(f.In))
 	c.Out.Add(uint64(f.Out))

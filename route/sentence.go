@@ -24,6 +24,12 @@ func (j *judged) sentence() string {
 		return j.lead() + "no server of pool " + j.names.Pool + " is left that could be reached: 502"
 	case j.outcome == NoServer:
 		return j.lead() + "no server of pool " + j.names.Pool + " takes requests of profile " + j.names.Profile + ": 503"
+	case j.outcome == Full && j.chosen < 0:
+		return j.lead() + "every server of pool " + j.names.Pool + " that takes new clients is full: the client waits for a place at any of them"
+	case j.outcome == Full && j.pinned:
+		return "the connection to " + j.server() + " carries an identity (NTLM, Negotiate or Kerberos), and stays with it; the server is full: " + awaits
+	case j.outcome == Full:
+		return j.bound(j.used()) + ", which is full: " + awaits
 	case j.pinned:
 		return "the connection to " + j.server() + " carries an identity (NTLM, Negotiate or Kerberos), and stays with it"
 	case j.aside:
@@ -45,6 +51,9 @@ func (j *judged) sentence() string {
 	}
 	return j.lead() + j.picks() + j.binds()
 }
+
+// awaits says what becomes of a client whose server is full.
+const awaits = "the client waits for a place there"
 
 // lead says why no step has decided.
 func (j *judged) lead() string {
@@ -107,10 +116,18 @@ func (j *judged) find(u persistence.Use) int {
 
 // picks says what the algorithm did.
 func (j *judged) picks() string {
-	if n := j.eligible(); n > 1 {
+	switch n := j.eligible(); {
+	case j.seated:
+		return "the client has waited for a place, and " + j.server() + " had the first"
+	case j.housed:
+		return j.server() + " holds the mailbox, as the servers have told, and the pool says placement = \"prefer\""
+	case n > 1:
 		return fmt.Sprintf("%s chooses %s of %d servers", j.names.Algorithm, j.server(), n)
+	case j.open&j.full != 0:
+		return j.server() + " is the only server that takes new clients and is not full"
+	default:
+		return j.server() + " is the only server that takes new clients"
 	}
-	return j.server() + " is the only server that takes new clients"
 }
 
 // binds says what becomes of what the client has shown.
@@ -135,10 +152,15 @@ func (j *judged) notes() []string {
 			notes = append(notes, j.crowd()+", and decides nevertheless: the request does not show who it is of, and the chain issues no cookie")
 		}
 	}
+	if j.open&j.backups != 0 {
+		notes = append(notes, "backup: no ordinary server takes traffic")
+	} else if j.chosen >= 0 && j.backups.Has(j.chosen) {
+		notes = append(notes, j.server()+" is a backup whose time is over: clients that are bound to it stay until their binding ends")
+	}
 	if j.unknown() {
 		notes = append(notes, "no server has been probed yet: until then all of them are used")
 	}
-	if j.names.Algorithm == "random_two" && j.eligible() > 1 && (j.walk.Server == 0 || j.aside) && !j.pinned {
+	if j.names.Algorithm == "random_two" && j.eligible() > 1 && (j.walk.Server == 0 || j.aside) && !j.pinned && !j.housed {
 		notes = append(notes, "random_two draws lots: the next request may draw another server")
 	}
 	if j.names.Algorithm == "source_hash" && j.walk.Why == persistence.Spread {

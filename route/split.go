@@ -60,17 +60,22 @@ func (r *RPC) SplitDue(s *Split) bool {
 
 // Join adds the channel that d decided for to the virtual connection it belongs
 // to, which is that of r from now on, and counts. It tells of a split. Leave must
-// follow.
-func (d *Decision) Join(now int64, v *VIP, r *Request, out bool) (c *Circuit, split bool) {
+// follow. A channel that replaces another one is no split if the server before takes
+// nothing more: so a connection moves while its server drains firmly, with nothing cut.
+func (d *Decision) Join(now int64, v *VIP, r *Request, out, next bool) (c *Circuit, split bool) {
 	rpc := &v.Counters.RPC
 	rpc.Channels.Add(1)
 	if !d.aside {
 		d.Profile.Chain.Join(now, &d.Walk, r)
 	}
-	ch := Channel{Server: d.Endpoint.Server, Name: d.Endpoint.Name, Out: out, Source: r.Source, Step: d.Step(), Why: d.Why()}
+	ch := Channel{Server: d.Endpoint.Server, Name: d.Endpoint.Name, Out: out, Next: next, Source: r.Source, Step: d.Step(), Why: d.Why()}
 	c, fresh, split := rpc.Circuits.Join(r.Virtual, &ch)
 	if fresh {
 		rpc.Connections.Add(1)
+	}
+	if split && next && d.splitCause(&c.lead, &ch) == SplitLost {
+		c.Move(&ch)
+		return c, false
 	}
 	if split {
 		s := Split{VIP: v.Name, Profile: d.Profile.Name, First: c.lead, Other: ch, Cause: d.splitCause(&c.lead, &ch), At: now}

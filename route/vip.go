@@ -23,7 +23,10 @@ type VIP struct {
 
 	SubjectHeader   string   // tells the server the subject of the client's certificate; empty: it is not told
 	Private         []string // headers of that kind, of any VIP, in lower case: what a client sends is dropped
+	HTTP2           bool     // clients are offered it
 	StrictTransport string   // a line of every answer, with its end; empty: none
+
+	Challenges *Challenges // of ACME servers, which are answered before all else; nil: there are none
 
 	Shield *Shield // nil: nobody looks for attacks
 
@@ -34,6 +37,7 @@ type VIP struct {
 	Counters  *Counters
 	Clashed   func(*Record) // is told of requests with a cookie clash; nil: nobody is. It does not block or keep the record.
 	Split     func(Split)   // is told of virtual connections whose channels are apart; nil: nobody is. It does not block.
+	Faulted   func(Foreign) // is told of requests on somebody else's connection; nil: nobody is. It does not block.
 	Decisions *Decisions    // keeps what was decided; nil: nothing does
 	Log       func(*Record) // takes the access record of a request; nil: no log. It does not block or keep the record.
 }

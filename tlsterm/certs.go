@@ -23,14 +23,27 @@ var errNoCertificate = errors.New("tlsterm: no certificate is set")
 type Certs struct {
 	set   atomic.Pointer[certSet]
 	pairs []*pair // that set was made of; none after Set alone
+
+	staples *Staples // nil: nothing is stapled
+	serial  uint64   // of those that are in the set
 }
 
-// LoadCerts reads the certificates of a VIP from their files.
-func LoadCerts(files []Files) (*Certs, error) {
-	c := new(Certs)
-	for _, f := range files {
-		p, err := loadPair(f)
-		if err != nil {
+// Source is where a certificate of a VIP comes from.
+type Source struct {
+	Files
+	Awaited bool // the files may lack: the VIP shows its other certificates until somebody puts them there
+}
+
+// LoadCerts reads the certificates of a VIP from their files. Staples has what is
+// shown with them; nil: nothing is.
+func LoadCerts(sources []Source, staples *Staples) (*Certs, error) {
+	c := &Certs{staples: staples}
+	for _, s := range sources {
+		p, err := loadPair(s.Files)
+		switch {
+		case err != nil && s.Awaited:
+			p = awaitPair(s.Files)
+		case err != nil:
 			return nil, err
 		}
 		c.pairs = append(c.pairs, p)
@@ -48,17 +61,42 @@ func (c *Certs) Refresh(now time.Time) []Change {
 	for _, p := range c.pairs {
 		all = append(all, p.refresh(now)...)
 	}
-	if len(all) > 0 {
+	if c.staples != nil {
+		c.staples.expire(now)
+	}
+	if len(all) > 0 || c.staples != nil && c.serial != c.staples.serial.Load() {
 		c.assemble()
 	}
 	return all
 }
 
+// Stapled returns the certificates whose staples are wanted.
+func (c *Certs) Stapled() []*tls.Certificate {
+	if c.staples == nil {
+		return nil
+	}
+	return c.held()
+}
+
+// held returns the certificates of the pairs, but for those that are awaited.
+func (c *Certs) held() []*tls.Certificate {
+	var certs []*tls.Certificate
+	for _, p := range c.pairs {
+		if cert := p.cert.Load(); cert != nil {
+			certs = append(certs, cert)
+		}
+	}
+	return certs
+}
+
 // assemble puts the certificates of the pairs in force.
 func (c *Certs) assemble() {
-	certs := make([]*tls.Certificate, len(c.pairs))
-	for i, p := range c.pairs {
-		certs[i] = p.cert.Load()
+	certs := c.held()
+	if c.staples != nil {
+		c.serial = c.staples.serial.Load() // before they are taken: what comes meanwhile is taken by the next
+		for i := range certs {
+			certs[i] = c.staples.dress(certs[i])
+		}
 	}
 	c.Set(certs)
 }
@@ -150,8 +188,12 @@ func names(cert *tls.Certificate) []string {
 	return slices.Compact(lower)
 }
 
-// rank orders certificates for one name: ECDSA signs many times faster than RSA.
+// rank orders certificates for one name: ECDSA signs many times faster than RSA, and
+// what clients refuse, as it lacks the staple that it says it has, comes last.
 func rank(cert *tls.Certificate) int {
+	if len(cert.OCSPStaple) == 0 && needsStaple(cert.Leaf) {
+		return 3
+	}
 	switch cert.Leaf.PublicKey.(type) {
 	case *ecdsa.PublicKey:
 		return 0

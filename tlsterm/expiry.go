@@ -20,11 +20,12 @@ const (
 	LevelCritical       // within 3 days
 	LevelExpired        // clients refuse it
 	LevelNotYet         // likewise: it is not valid yet
+	LevelAwaited        // there is none yet
 )
 
 // String returns the level's word.
 func (l Level) String() string {
-	return [...]string{"good", "notice", "warning", "critical", "expired", "not_yet"}[l]
+	return [...]string{"good", "notice", "warning", "critical", "expired", "not_yet", "awaited"}[l]
 }
 
 const day = 24 * time.Hour
@@ -57,6 +58,7 @@ type Pair struct {
 	Issuer              string
 	Refused             string // why what stands in the files now is not in force; empty: it is
 	Level               Level
+	Staple              *StapleStatus // nil: none is wanted
 }
 
 // Pairs returns the certificates in force at the time now, in the order of the
@@ -65,10 +67,15 @@ func (c *Certs) Pairs(now time.Time) []Pair {
 	list := make([]Pair, len(c.pairs))
 	for i, p := range c.pairs {
 		cert := p.cert.Load()
+		if cert == nil {
+			list[i] = Pair{File: p.file, Refused: p.refusal(), Level: LevelAwaited}
+			continue
+		}
 		list[i] = Pair{
 			File: p.file, Names: names(cert), NotBefore: cert.Leaf.NotBefore, NotAfter: cert.Leaf.NotAfter,
 			Key: keyWords(cert.Leaf), Fingerprint: Fingerprint(cert.Leaf), Issuer: cert.Leaf.Issuer.String(),
 			Refused: p.refusal(), Level: LevelOf(cert.Leaf, now),
+			Staple: c.staples.status(cert.Leaf),
 		}
 	}
 	return list

@@ -5,7 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -31,6 +34,10 @@ func loadPair(f Files) (*pair, error) {
 	return p, p.load(func() (reading, error) { return p.read(time.Time{}) })
 }
 
+// awaitPair returns a pair whose files lack, or cannot be used: it has no
+// certificate until they can.
+func awaitPair(f Files) *pair { return &pair{watched: watched{file: f.Cert}, files: f} }
+
 // read reads the files. With a time, the certificate must be valid then.
 func (p *pair) read(now time.Time) (reading, error) {
 	c, err := p.files.Open()
@@ -55,6 +62,9 @@ func (p *pair) read(now time.Time) (reading, error) {
 
 // refresh reads the files again.
 func (p *pair) refresh(now time.Time) []Change {
+	if _, err := os.Stat(p.files.Cert); p.cert.Load() == nil && errors.Is(err, fs.ErrNotExist) {
+		return nil // it is awaited
+	}
 	return p.look(func() (reading, error) { return p.read(now) })
 }
 

@@ -29,7 +29,7 @@ func newRenewing(t *testing.T) *renewing {
 	first := r.ca.Issue(t, key, 48*time.Hour, "mail.example.org", "imap.example.org")
 	r.files = Files{Cert: pkitest.Write(t, "mail.pem", pkitest.CertBlock(first.Leaf)), Key: pkitest.Write(t, "mail.key", pkitest.KeyBlock(t, key))}
 	var err error
-	if r.certs, err = LoadCerts([]Files{r.files}); err != nil {
+	if r.certs, err = LoadCerts([]Source{{Files: r.files}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -178,12 +178,12 @@ func TestPairs(t *testing.T) {
 		{90 * day, time.Second, LevelNotYet},
 		{90 * day, 0, LevelGood},
 	}
-	var files []Files
+	var files []Source
 	for _, tt := range tests {
 		leaf := ca.IssueFrom(t, key, now.Add(tt.from), now.Add(tt.left), "b.example.org", "A.example.org").Leaf
-		files = append(files, Files{Cert: pkitest.Write(t, "cert.pem", pkitest.CertBlock(leaf)), Key: keyFile})
+		files = append(files, Source{Files: Files{Cert: pkitest.Write(t, "cert.pem", pkitest.CertBlock(leaf)), Key: keyFile}})
 	}
-	certs, err := LoadCerts(files)
+	certs, err := LoadCerts(files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,7 @@ import (
 
 // ticketHead is the first line of the text form of ticket keys. One line for
 // each key follows, the newest first: when it was made, and the key in
-// hexadecimal. Lines of several casbahs sorted by time are a text as well, so
-// that nodes may open each other's tickets.
+// hexadecimal.
 const ticketHead = "casbah ticket keys 1"
 
 // ErrTicketKeys is what every error of Restore is.
@@ -33,21 +32,22 @@ func (k *TicketKeys) MarshalText() ([]byte, error) {
 
 // Restore replaces the keys by those of text, as MarshalText has written it, and
 // leaves them as they are on an error, which never quotes a key. What is too old
-// goes at the next Turn. A key from the future, as after a clock was set back,
-// counts as made now: else it would seal until then.
+// goes at the next Turn. A key from further in the future than keys are made, as
+// after a clock was set back, counts as made now: else none would be made until then.
 func (k *TicketKeys) Restore(text []byte, now time.Time) error {
-	keys, err := parseTicketKeys(string(text), now)
+	keys, err := parseTicketKeys(string(text), now, 2*k.lead)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrTicketKeys, err)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.keys = keys
-	k.apply()
+	k.apply(now, true)
 	return nil
 }
 
-func parseTicketKeys(text string, now time.Time) ([]ticketKey, error) {
+// parseTicketKeys reads the text form. Keys may be ahead of now by as much.
+func parseTicketKeys(text string, now time.Time, ahead time.Duration) ([]ticketKey, error) {
 	body, whole := strings.CutSuffix(text, "\n")
 	lines := strings.Split(body, "\n")
 	switch {
@@ -71,7 +71,7 @@ func parseTicketKeys(text string, now time.Time) ([]ticketKey, error) {
 		if n, err := hex.Decode(key.key[:], []byte(cutTo(value, 2*len(key.key)))); err != nil || n != len(key.key) || len(value) != 2*n {
 			return nil, fmt.Errorf("line %d: want a key of %d octets in hexadecimal", i+2, len(key.key))
 		}
-		if key.made = at; at.After(now) {
+		if key.made = at; at.After(now.Add(ahead)) {
 			key.made = now
 		}
 		if i > 0 && key.made.After(keys[i-1].made) {

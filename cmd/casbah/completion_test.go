@@ -23,7 +23,7 @@ func TestCompletion(t *testing.T) {
 		line []string // the last word is completed
 		want []string
 	}{
-		{"command", []string{"re"}, []string{"reload"}},
+		{"command", []string{"re"}, []string{"ready", "reload"}},
 		{"all-commands", []string{""}, commandNames()},
 		{"flags", []string{"serve", "-"}, []string{"-c", "-cpuprofile"}},
 		{"one-flag", []string{"status", "-w"}, []string{"-watch"}},

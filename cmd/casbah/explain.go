@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -121,6 +122,8 @@ func printExplanation(w io.Writer, e *node.Explanation) error {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { fmt.Fprintln(out, strings.TrimRight(strings.Join(cells, "\t"), "\t")) }
 	switch {
+	case e.Server == "" && e.Status == 0 && slices.ContainsFunc(e.Servers, func(s node.ExplainedServer) bool { return s.Full }):
+		line("server:", "none has a place: the client waits ("+e.Why+")")
 	case e.Server != "":
 		line("server:", e.Server+" ("+e.Why+")")
 	case e.Status == 0:
@@ -179,11 +182,16 @@ func printServers(line func(cells ...string), servers []node.ExplainedServer) {
 	takes := map[bool]string{true: "yes", false: "no"}
 	for i := range servers {
 		s := &servers[i]
-		tried := ""
-		if s.Tried {
-			tried = "could not be reached"
+		var remarks []string
+		for _, r := range []struct {
+			holds bool
+			words string
+		}{{s.Tried, "could not be reached"}, {s.Backup, "backup"}, {s.Full, "full"}} {
+			if r.holds {
+				remarks = append(remarks, r.words)
+			}
 		}
-		line(s.Server, s.State, takes[s.Eligible], takes[s.Standing != "gone"], tried)
+		line(s.Server, s.State, takes[s.Eligible], takes[s.Standing != "gone"], strings.Join(remarks, ", "))
 	}
 }
 

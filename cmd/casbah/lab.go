@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -24,6 +25,7 @@ func runLab(ctx context.Context, t *terminal, args []string) error {
 	var front lab.Front
 	fs := newFlags(t, "lab", "[flags]")
 	servers := fs.Int("servers", 3, fmt.Sprintf("how many client access servers, 1 to %d", maxLabServers))
+	fs.StringVar(&front.Placement, "placement", "off", "`what` becomes of where mailboxes are: off, observe or prefer")
 	access := fs.Bool("access", false, "print the access records")
 	fs.StringVar(&front.HTTPS, "https", "127.0.0.1:8443", "`address` of the https VIP")
 	fs.StringVar(&front.HTTP, "http", "127.0.0.1:8080", "`address` of the http VIP")
@@ -51,9 +53,17 @@ func runLab(ctx context.Context, t *terminal, args []string) error {
 	if front.Cert, front.Key, err = lab.Certificate(dir); err != nil {
 		return err
 	}
+	front.ProbeWords = filepath.Join(dir, "probe.words")
+	if err := os.WriteFile(front.ProbeWords, []byte(lab.ProbePassword+"\n"), 0o600); err != nil {
+		return err
+	}
+	front.TokenFile = filepath.Join(dir, "admin.token")
+	if err := os.WriteFile(front.TokenFile, []byte(rand.Text()+"\n"), 0o600); err != nil {
+		return err
+	}
 	ctx, stop := untilHangup(ctx)
 	defer stop()
-	array, err := lab.NewArray(lab.Options{Servers: *servers, Mail: true, RPC: true}) //nolint:contextcheck // it listens at once, until Close
+	array, err := lab.NewArray(lab.Options{Servers: *servers, Mail: true, RPC: true, Mailboxes: front.Placement != "off"}) //nolint:contextcheck // it listens at once, until Close
 	if err != nil {
 		return err
 	}

@@ -44,9 +44,13 @@ func commands() []command {
 		{"profiles", "[NAME]", "print the profiles that ship", printProfiles},
 		{"status", "[-watch|-json]", "what a running casbah is and does", status},
 		{"bindings", "[count|delete]", "list, count, look up or delete the bindings of a running casbah", bindings},
+		{"drain", "[-firm] SERVER", "have only bound clients use a server; with -firm, move them too", drain},
+		{"maintenance", "SERVER", "have nobody use a server", maintenance},
+		{"ready", "SERVER", "have everybody use a server again", ready},
 		{"timeout", "PROFILE MINUTES", "have the bindings of a profile last that long without use", timeout},
 		{"reload", "-token-file FILE", "have a running casbah read its configuration again", reload},
 		{"explain", "[METHOD] URL", "say where a request would go, and why", explain},
+		{"probe", "[SERVER] [PROFILE]", "ask servers whether they work, and show what they say", probe},
 		{"completion", "bash", "print what teaches a shell the commands and their flags", completion},
 		{"version", "", "print the version", printVersion},
 	}

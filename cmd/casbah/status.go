@@ -146,14 +146,41 @@ func printPool(out io.Writer, p *admin.Pool, now time.Time) {
 	for _, name := range p.Panic {
 		paragraph(out, "  "+name, labelWidth, "panic_below is in effect: all servers are used that are not in maintenance")
 	}
+	for _, name := range p.BackedUp {
+		paragraph(out, "  "+name, labelWidth, "backups take new clients: no ordinary server takes traffic")
+	}
+	for i := range p.Servers {
+		if words := placesWords(&p.Servers[i]); words != "" {
+			paragraph(out, "  "+p.Servers[i].Name, labelWidth, words)
+		}
+	}
+	ordersIn(p).print(out, now)
 	for i := range p.Servers {
 		for j := range p.Servers[i].Services {
 			s := &p.Servers[i].Services[j]
 			if s.ProbeError != "" {
 				paragraph(out, "  "+s.Profile, labelWidth, fmt.Sprintf("on %s %s for %s: %s, %s", p.Servers[i].Name, s.State, short(now.Sub(s.Since)), s.Probe, s.ProbeError))
 			}
+			if d := s.Deep; d != nil && d.AccountRefused && d.ProbeError != "" {
+				paragraph(out, "  "+s.Profile, labelWidth, "on "+p.Servers[i].Name+": probe account refused, the deep probe does not count: "+d.ProbeError)
+			} else if d != nil && d.ProbeError != "" {
+				paragraph(out, "  "+s.Profile, labelWidth, fmt.Sprintf("on %s %s for %s: %s, %s", p.Servers[i].Name, s.State, short(now.Sub(s.Since)), d.Probe, d.ProbeError))
+			}
 		}
 	}
+}
+
+// ordersIn returns what is ordered in a pool.
+func ordersIn(p *admin.Pool) *standings {
+	all := new(standings)
+	for i := range p.Servers {
+		for j := range p.Servers[i].Services {
+			if s := &p.Servers[i].Services[j]; s.Order != nil {
+				all.add(p.Servers[i].Name, s.Profile, s.State, s.Order)
+			}
+		}
+	}
+	return all
 }
 
 // profilesOf returns the profiles that a pool serves, in the order of its services.

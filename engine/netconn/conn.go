@@ -15,27 +15,29 @@ type conn struct {
 	ln      *engine.Listener
 	source  netip.Addr // where it counts
 	proxied bool       // a PROXY header comes first
+	stream  bool       // it is a part of another connection
 
 	client *leg // whose goroutine serves c
 
-	mu     sync.Mutex // guards the fields below, and those of the legs that this owns
-	core   engine.Core
-	info   engine.Conn
-	now    int64   // of the turn
-	alarm  alarm   // the deadline set by Wake
-	legs   []*leg  // by number; nil is free
-	first  [2]*leg // what legs begins with
-	closed []*leg  // closed by the core, and not gone yet
-	open   int     // legs that are not gone
-	reader *leg    // whose reader's turn this is, if one's
-	spent  *buffer // of the reader whose leg this turn has parked: a direct write may be from it still
-	dirty  *leg    // the first of the legs with something to write and no writer
-	due    bool    // something is due at a leg, or a tick
-	parks  bool    // a leg in closed is to be parked
-	ticks  [3]bool // by cause: Tick is due
-	killed bool    // Tick(Kill) was due
-	over   bool    // every leg is gone, and the engine has been told
-	fired  func()  // c.fire, made once
+	mu      sync.Mutex // guards the fields below, and those of the legs that this owns
+	core    engine.Core
+	info    engine.Conn
+	now     int64               // of the turn
+	alarm   alarm               // the deadline set by Wake
+	legs    []*leg              // by number; nil is free
+	first   [2]*leg             // what legs begins with
+	closed  []*leg              // closed by the core, and not gone yet
+	open    int                 // legs that are not gone
+	reader  *leg                // whose reader's turn this is, if one's
+	spent   *buffer             // of the reader whose leg this turn has parked: a direct write may be from it still
+	dirty   *leg                // the first of the legs with something to write and no writer
+	due     bool                // something is due at a leg, or a tick
+	parks   bool                // a leg in closed is to be parked
+	ticks   [engine.Causes]bool // by cause: Tick is due
+	killed  bool                // Tick(Kill) was due
+	over    bool                // every leg is gone, and the engine has been told
+	session engine.Session      // that serves it in place of a core; nil: none does
+	fired   func()              // c.fire, made once
 }
 
 // newConn returns the connection of a client that is being let in.
@@ -68,6 +70,10 @@ func (c *conn) serve() {
 	reason, panicked := c.tryGreet(l.wire)
 	if panicked || reason != 0 {
 		c.decline(l, reason, panicked)
+		return
+	}
+	if c.multiplexed() {
+		c.serveSession()
 		return
 	}
 	c.mu.Lock()
@@ -126,6 +132,9 @@ func (c *conn) decline(l *leg, reason engine.Reason, panicked bool) {
 // tick is a turn: the core is told of why. What Kill finds open after that is
 // reset.
 func (c *conn) tick(why engine.Cause) {
+	if c.stream && why == engine.Drain {
+		return // it ends with its request, and the client would take its end for the answer
+	}
 	c.mu.Lock()
 	c.now = c.engine.clock()
 	c.ticks[why] = true
@@ -136,7 +145,11 @@ func (c *conn) tick(why engine.Cause) {
 			c.abort(l)
 		}
 	}
+	session := c.session
 	c.leaveBy(why == engine.Kill)
+	if session != nil && why == engine.Drain {
+		session.Drain()
+	}
 }
 
 // fire is the turn of the timer.

@@ -109,3 +109,20 @@ func (c *conn) Tie(id engine.Leg, owner uint64) (tied uint64) {
 
 // Wake implements engine.Driver.
 func (c *conn) Wake(at int64) { c.alarm.wake = at }
+
+// Waker implements engine.Driver.
+func (c *conn) Waker() balance.Waker { return c }
+
+// Awaken implements balance.Waker. Whoever calls it may hold the mutex of another
+// connection, which may be waking that one: so neither waits for the other.
+func (c *conn) Awaken() { c.engine.whileOpen(c, c.awoken) }
+
+// awoken is the turn of that.
+func (c *conn) awoken() {
+	c.mu.Lock()
+	c.now = c.engine.clock()
+	if !c.over {
+		c.ticks[engine.Woken], c.due = true, true
+	}
+	c.leave()
+}

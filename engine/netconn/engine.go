@@ -2,7 +2,9 @@ package netconn
 
 import (
 	"context"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -18,13 +20,15 @@ type Engine struct {
 	parked   parked
 	faults   engine.Faults
 	hangups  hangups
-	sources  engine.Sources
+	sources  *engine.Sources
 	refusing atomic.Int64   // connections that are being told why they are refused
+	clients  atomic.Int64   // of conns, those that are no stream of another one
 	running  sync.WaitGroup // goroutines, all but timers and the watch for hang-ups
 
 	mu       sync.Mutex // guards the fields below; taken with a connection's mutex held, never the other way round
 	conns    map[*conn]struct{}
 	draining bool
+	killed   bool
 	empty    chan struct{} // closed when no connection is left; nil: nobody waits
 }
 
@@ -35,7 +39,7 @@ func New(cfg engine.Config) *Engine {
 		clock: cfg.Clock,
 		conns: make(map[*conn]struct{}),
 	}
-	e.sources.Limit = cfg.MaxPerSource
+	e.sources = engine.SharedSources(&cfg)
 	if e.clock == nil {
 		e.clock = engine.WallClock()
 	}
@@ -44,17 +48,28 @@ func New(cfg engine.Config) *Engine {
 }
 
 // Open implements engine.Engine.
-func (e *Engine) Open() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.conns)
-}
+func (e *Engine) Open() int { return int(e.clients.Load()) }
 
 // Loops implements engine.Engine: a goroutine per leg is no loop.
 func (e *Engine) Loops() []int { return nil }
 
 // Panics implements engine.Engine.
 func (e *Engine) Panics() uint64 { return e.faults.Count() }
+
+// Review implements engine.Engine.
+func (e *Engine) Review() {
+	e.parked.clear()
+	for _, c := range e.all() {
+		c.tick(engine.Woken)
+	}
+}
+
+// all returns the connections that are open.
+func (e *Engine) all() []*conn {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Collect(maps.Keys(e.conns))
+}
 
 // Drain implements engine.Engine.
 func (e *Engine) Drain() {
@@ -67,6 +82,9 @@ func (e *Engine) Drain() {
 // Kill implements engine.Engine.
 func (e *Engine) Kill() {
 	e.parked.shut()
+	e.mu.Lock()
+	e.killed = true
+	e.mu.Unlock()
 	for _, c := range e.stop() {
 		c.tick(engine.Kill)
 	}
@@ -83,13 +101,18 @@ func (e *Engine) Close() {
 // stop refuses new connections and returns those that are open.
 func (e *Engine) stop() []*conn {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.draining = true
-	open := make([]*conn, 0, len(e.conns))
-	for c := range e.conns {
-		open = append(open, c)
+	e.mu.Unlock()
+	return e.all()
+}
+
+// whileOpen runs f in a goroutine of its own if c is open now.
+func (e *Engine) whileOpen(c *conn, f func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, ok := e.conns[c]; ok { // else Close may wait already for those that run
+		e.running.Go(f)
 	}
-	return open
 }
 
 // Wait implements engine.Engine.

@@ -17,7 +17,7 @@ func (e *Engine) admit(c *conn) engine.Reason {
 	switch {
 	case e.draining:
 		return engine.Stopping
-	case e.cfg.MaxConns > 0 && len(e.conns) >= e.cfg.MaxConns:
+	case e.cfg.Full(e.clients.Load()):
 		return engine.EngineFull
 	case !c.proxied && !e.admitSource(c):
 		return engine.SourceFull
@@ -26,6 +26,7 @@ func (e *Engine) admit(c *conn) engine.Reason {
 		return engine.ListenerFull
 	}
 	e.conns[c] = struct{}{}
+	e.clients.Add(1)
 	return 0
 }
 
@@ -43,7 +44,10 @@ func (e *Engine) admitSource(c *conn) bool {
 // forget counts c out.
 func (e *Engine) forget(c *conn) {
 	c.ln.Leave()
-	e.sources.Leave(c.source)
+	if !c.stream {
+		e.sources.Leave(c.source)
+		e.clients.Add(-1)
+	}
 	e.mu.Lock()
 	delete(e.conns, c)
 	if len(e.conns) == 0 && e.empty != nil {

@@ -121,8 +121,15 @@ func (p *parked) expire() {
 // shut closes all that is parked, and lets nothing be parked any more.
 func (p *parked) shut() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.closed = true
+	p.mu.Unlock()
+	p.clear()
+}
+
+// clear closes all that is parked.
+func (p *parked) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, shelf := range p.shelves {
 		p.close(shelf)
 	}

@@ -156,7 +156,7 @@ func (lp *loop) count(c *conn, from netip.Addr, proxied bool) engine.Reason {
 	if lp.draining {
 		return engine.Stopping
 	}
-	if n := e.open.Add(1); e.cfg.MaxConns > 0 && n > int64(e.cfg.MaxConns) {
+	if n := e.open.Add(1); e.cfg.Full(n - 1) {
 		e.leave()
 		return engine.EngineFull
 	}

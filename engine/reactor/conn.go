@@ -34,7 +34,7 @@ type conn struct {
 	timed    bool  // a leg may have a deadline of its own
 	killed   bool  // Tick(Kill) was due
 	admitted bool  // counted in
-	ticks    [3]bool
+	ticks    [engine.Causes]bool
 }
 
 // begin makes the core. Its first tick lets it set a deadline for a client that

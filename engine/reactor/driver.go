@@ -120,3 +120,16 @@ func (c *conn) Tie(id engine.Leg, owner uint64) (tied uint64) {
 
 // Wake implements engine.Driver.
 func (c *conn) Wake(at int64) { c.wake = at }
+
+// Waker implements engine.Driver.
+func (c *conn) Waker() balance.Waker { return c }
+
+// Awaken implements balance.Waker. A loop that is closed has no connections.
+func (c *conn) Awaken() { c.loop.post(c.awoken) }
+
+// awoken is the turn of that.
+func (c *conn) awoken() {
+	if c.index >= 0 { // else it is over
+		c.loop.guard(func() { c.tell(engine.Woken) })
+	}
+}

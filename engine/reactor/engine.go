@@ -26,7 +26,7 @@ type Engine struct {
 	cfg     engine.Config
 	clock   func() int64
 	faults  engine.Faults
-	sources engine.Sources
+	sources *engine.Sources
 	loops   []*loop
 	running sync.WaitGroup
 	open    atomic.Int64
@@ -39,7 +39,7 @@ type Engine struct {
 // New makes an engine and starts its loops.
 func New(cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg.Config, clock: cfg.Clock}
-	e.sources.Limit = cfg.MaxPerSource
+	e.sources = engine.SharedSources(&cfg.Config)
 	if e.clock == nil {
 		e.clock = engine.WallClock()
 	}
@@ -110,6 +110,13 @@ func (e *Engine) Loops() []int {
 		open[i] = int(lp.open.Load())
 	}
 	return open
+}
+
+// Review implements engine.Engine.
+func (e *Engine) Review() {
+	for _, lp := range e.loops {
+		lp.post(func() { lp.tellAll(engine.Woken) })
+	}
 }
 
 // Drain implements engine.Engine.

@@ -259,9 +259,15 @@ func (lp *loop) forget(l *leg) {
 	}
 }
 
-// tell tells all cores of why. One that panics ends its own connection alone.
+// tell tells all cores of why, which is the end of all of them.
 func (lp *loop) tell(why engine.Cause) {
 	lp.draining = true
+	lp.tellAll(why)
+}
+
+// tellAll tells all cores of why, and closes what is parked. One that panics ends
+// its own connection alone.
+func (lp *loop) tellAll(why engine.Cause) {
 	lp.shutParked()
 	for _, c := range slices.Clone(lp.conns) { // they leave the list as they end
 		if c.index >= 0 {

@@ -13,8 +13,13 @@ type Certificate struct {
 	Names       []string
 	From, Until time.Time
 	Algorithm   string // kind and bits
-	Level       string // good, notice, warning, critical, expired, not_yet
+	Level       string // good, notice, warning, critical, expired, not_yet, awaited
 	Refused     string // why what stands in the files now is not in force; empty: it is
+
+	Unstapled     bool      // it demands a staple, and has none
+	StapleProblem string    // why it has none, or no newer one; empty: nothing is wrong
+	IssueProblem  string    // why the ACME server has not given the next one; empty: nothing is wrong
+	IssueNext     time.Time // when it is asked again
 }
 
 // certificateFindings tell what clients will not accept, or soon not.
@@ -34,11 +39,33 @@ func certificateFindings(v *View) []finding {
 				fs = append(fs, finding{Level: warn, Text: fmt.Sprintf("%s expires in %s.", what, span(left))})
 			case "notice":
 				fs = append(fs, finding{Level: note, Text: fmt.Sprintf("%s expires in %s.", what, span(left))})
+			case "awaited":
+				fs = append(fs, finding{Level: bad, Text: what + " has not come yet: clients see another one, or get no connection."})
 			}
+			fs = append(fs, c.doubts(what, v.Now)...)
 			if c.Refused != "" {
 				fs = append(fs, finding{Level: warn, Text: fmt.Sprintf("What stands in %s now is refused; VIP %s goes on with what it had.", c.File, v.VIPs[i].Name), Detail: c.Refused})
 			}
 		}
+	}
+	return fs
+}
+
+// doubts tell what is wrong with the staple of a certificate, and with its renewal.
+func (c *Certificate) doubts(what string, now time.Time) []finding {
+	var fs []finding
+	switch {
+	case c.Unstapled:
+		fs = append(fs, finding{Level: bad, Text: what + " demands an OCSP staple, and there is none: clients refuse it.", Detail: c.StapleProblem})
+	case c.StapleProblem != "":
+		fs = append(fs, finding{Level: note, Text: what + " has no new OCSP staple.", Detail: c.StapleProblem})
+	}
+	if c.IssueProblem != "" {
+		text := "The ACME server has not given the next certificate for " + c.named() + "."
+		if left := c.IssueNext.Sub(now); left > 0 {
+			text = strings.TrimSuffix(text, ".") + "; it is asked again in " + span(left) + "."
+		}
+		fs = append(fs, finding{Level: warn, Text: text, Detail: c.IssueProblem})
 	}
 	return fs
 }
@@ -65,5 +92,36 @@ func (c *Certificate) named() string {
 
 // Line is the certificate in a list of facts.
 func (c *Certificate) Line() string {
+	if c.Level == "awaited" {
+		return c.named()
+	}
 	return fmt.Sprintf("%s, %s, to %s", c.named(), c.Algorithm, c.Until.Format(time.DateOnly))
+}
+
+// Mark is the shape that goes with the certificate's state.
+func (c *Certificate) Mark() State {
+	switch c.Level {
+	case "expired", "not_yet", "awaited":
+		return Down
+	case "critical", "warning":
+		return Drain
+	case "notice":
+		return Maintenance
+	default:
+		return Up
+	}
+}
+
+// Word is the certificate's state.
+func (c *Certificate) Word() string { return strings.ReplaceAll(c.Level, "_", " ") }
+
+// Left is how long it lasts.
+func (c *Certificate) Left(now time.Time) string {
+	if c.Level == "awaited" {
+		return ""
+	}
+	if left := c.Until.Sub(now); left > 0 {
+		return span(left) + " left"
+	}
+	return "ended " + span(now.Sub(c.Until)) + " ago"
 }

@@ -36,7 +36,7 @@ func TestPageTellsOfCertificates(t *testing.T) {
 			if tt.want == "" && found > 0 || tt.want != "" && (found != 1 || !strings.Contains(html, tt.want)) {
 				t.Errorf("the page has %d findings about certificates; want %q", found, tt.want)
 			}
-			if want := "<dt>Certificate mail.pem</dt><dd>mail.example.org, a.example.org, b.example.org and 1 more, ECDSA 256, to " + c.Until.Format(time.DateOnly); !strings.Contains(html, want) {
+			if want := "<small>mail.pem</small></span><span>mail.example.org, a.example.org, b.example.org and 1 more, ECDSA 256, to " + c.Until.Format(time.DateOnly); !strings.Contains(html, want) {
 				t.Errorf("the page does not say %q", want)
 			}
 		})

@@ -14,17 +14,18 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
 
-//go:embed page.html
-var source string
+//go:embed page.html matrix.html vips.html facts.html order.html
+var sources embed.FS
 
-//go:embed style.css page.js icon.svg
+//go:embed style.css page.js order.js icon.svg
 var assets embed.FS
 
-// Asset returns a file that the page refers to: style.css, page.js, icon.svg.
+// Asset returns a file that the page refers to: style.css, page.js, order.js, icon.svg.
 func Asset(name string) ([]byte, error) {
 	data, err := assets.ReadFile(name)
 	if err != nil {
@@ -42,24 +43,27 @@ func RenderLive(w io.Writer, v *View) error { return execute(w, "live", v) }
 
 // templates is parsed once; a mistake in it is found by the first test.
 var templates = template.Must(template.New("page.html").Funcs(template.FuncMap{
-	"add":    func(a, b int) int { return a + b },
 	"brief":  brief,
-	"card":   func(c cell, now time.Time) card { return card{c, now} },
+	"card":   func(c cell, now time.Time, changeable bool) card { return card{c, now, changeable} },
 	"clock":  clock,
 	"count":  count[int64],
 	"fill":   fill,
 	"flow":   func(f float64) string { return octets(f) + "/s" },
 	"int64":  func(n int) int64 { return int64(n) },
 	"octets": octets[int64],
+	"order": func(do, pool, server, profile string) string {
+		return Ask{Do: do, Pool: pool, Server: server, Profile: profile}.Address()
+	},
 	"part":   part,
 	"rate":   rate,
+	"signed": signed,
 	"span":   span,
 	"spark":  sparkOf,
 	"stamp":  func(t time.Time) string { return t.Format("2006-01-02 15:04:05 MST") },
 	"states": func() []State { return []State{Up, Down, Drain, Maintenance, Unknown} },
 	"total":  count[uint64],
 	"words":  func(s string) []string { return strings.Split(s, "_") },
-}).Parse(source))
+}).ParseFS(sources, "*.html"))
 
 func execute(w io.Writer, name string, v *View) error {
 	if err := templates.ExecuteTemplate(w, name, screenOf(v)); err != nil {
@@ -71,25 +75,48 @@ func execute(w io.Writer, name string, v *View) error {
 // screen is what the template sees: the view, and what follows from it.
 type screen struct {
 	*View
-	Verdict verdict
-	Matrix  matrix
-	Recent  []Event
-	Holders []holder
-	Crowd   crowd // the shared addresses
+	Verdict  verdict
+	Orders   []standing
+	Grids    []grid
+	Flows    []flow
+	Idle     int // protocols of HTTP without a request
+	Keepers  []keeper
+	Outlooks []outlook
+	Recent   []Event
+	Choices  []Decision
+	Holders  []holder
+	Unbound  string // about the servers that are no holders
+	Crowd    crowd  // the shared addresses
 }
 
 // maxEvents is how many events are shown.
 const maxEvents = 24
 
 func screenOf(v *View) *screen {
-	return &screen{
+	s := &screen{
 		View:    v,
 		Verdict: judge(v),
-		Matrix:  matrixOf(v),
+		Orders:  standings(v),
+		Grids:   gridsOf(v),
+		Keepers: keepersOf(v),
 		Recent:  v.Events[:min(len(v.Events), maxEvents)],
-		Holders: holders(v),
+		Choices: v.Decided[:min(len(v.Decided), maxDecisions)],
 		Crowd:   crowdOf(v.Shared),
 	}
+	s.Flows, s.Idle = flowsOf(v)
+	s.Holders, s.Unbound = holders(v)
+	for i := range v.VIPs {
+		if o := v.VIPs[i].Outlook; o != nil {
+			s.Outlooks = append(s.Outlooks, outlook{v.VIPs[i].Name, o})
+		}
+	}
+	return s
+}
+
+// outlook is the RPC over HTTP of one VIP.
+type outlook struct {
+	Name string
+	*Outlook
 }
 
 // holder is a server with the bindings that name it.
@@ -98,9 +125,12 @@ type holder struct {
 	Bindings int
 }
 
-// holders lists each server once, though several pools may share it.
-func holders(v *View) []holder {
-	var hs []holder
+// manyHolders is how many servers are shown even if nobody is bound to them.
+const manyHolders = 8
+
+// holders lists each server once, though several pools may share it; of many,
+// those that have bindings, and how many have none.
+func holders(v *View) (hs []holder, unbound string) {
 	seen := make(map[string]bool)
 	for i := range v.Pools {
 		for j := range v.Pools[i].Servers {
@@ -110,5 +140,13 @@ func holders(v *View) []holder {
 			}
 		}
 	}
-	return hs
+	if len(hs) <= manyHolders {
+		return hs, ""
+	}
+	all := len(hs)
+	hs = slices.DeleteFunc(hs, func(h holder) bool { return h.Bindings == 0 })
+	if n := all - len(hs); n > 0 {
+		unbound = "no bindings to " + plural(n, "server")
+	}
+	return hs, unbound
 }

@@ -36,3 +36,15 @@ func protectionFindings(v *View) []finding {
 func refusesLogins(v *View) bool {
 	return slices.ContainsFunc(v.Advice, func(a Advice) bool { return a.Weight != "notice" })
 }
+
+// Mark is the shape that goes with the advice.
+func (a *Advice) Mark() State {
+	switch a.Weight {
+	case "error":
+		return Down
+	case "warning":
+		return Drain
+	default:
+		return Maintenance
+	}
+}

@@ -29,7 +29,7 @@ func sharedSample() *page.View {
 // those whose clients cannot be told apart. Without any it says nothing of it.
 func TestSharedAddresses(t *testing.T) {
 	got := render(t, sharedSample())
-	part := got[strings.Index(got, "<h2>Shared addresses</h2>"):]
+	part := got[strings.Index(got, `<h2 id="h-shared">`):]
 	part = part[:strings.Index(part, "</section>")]
 	for _, want := range []string{
 		"about 1,500", "203.0.113.0", "not balanceable", "one by one", "none counted", "vip &lt;rpc&gt; pool cas", "shared_<wbr>networks",

@@ -1,6 +1,9 @@
 package page
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // The sparkline's own coordinates; the style sheet stretches it.
 const (
@@ -9,12 +12,12 @@ const (
 )
 
 // spark is a small line chart: the attributes of an SVG polyline and of the
-// polygon below it. Empty without at least two values.
+// polygon below it. Empty without at least two values, and one above zero.
 type spark struct{ Line, Area string }
 
 // sparkOf draws values from left to right; the highest touches the top.
 func sparkOf(values []float64) spark {
-	if len(values) < 2 {
+	if len(values) < 2 || slices.Max(values) <= 0 {
 		return spark{}
 	}
 	top := 1.0 // a trickle does not look like a flood

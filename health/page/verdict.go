@@ -82,8 +82,26 @@ func (s *survey) headline(v *View) (level, string) {
 	case s.count[Drain] > 0:
 		return fine, "Mail is working; " + s.where(Drain, "draining") + "."
 	default:
-		return fine, fmt.Sprintf("All well: %s on %s.", plural(len(s.protocols), "protocol"), plural(len(s.servers), "server"))
+		return fine, "All well: " + s.extent() + "."
 	}
+}
+
+// extent says how much there is: a protocol runs on the servers of its pool alone.
+func (s *survey) extent() string {
+	least, most, names := len(s.servers), 0, make(map[string]bool)
+	for _, t := range s.protocols {
+		least, most = min(least, t.all), max(most, t.all)
+		names[t.profile] = true
+	}
+	each := ", each on "
+	if len(names) == 1 {
+		each = " on "
+	}
+	on := plural(most, "server")
+	if least < most {
+		on = fmt.Sprintf("%d to %s", least, on)
+	}
+	return plural(len(names), "protocol") + each + on
 }
 
 // unservedVIPs names the VIPs that have no server up.
@@ -101,7 +119,12 @@ func unservedVIPs(v *View) []string {
 func poolFindings(v *View) []finding {
 	var fs []finding
 	for i := range v.Pools {
-		if p := &v.Pools[i]; len(p.Panic) > 0 {
+		p := &v.Pools[i]
+		if len(p.BackedUp) > 0 {
+			text := fmt.Sprintf("Backups of pool %s serve %s: no ordinary server takes traffic.", p.Name, enumerate(p.BackedUp))
+			fs = append(fs, finding{Level: warn, Text: text})
+		}
+		if len(p.Panic) > 0 {
 			text := fmt.Sprintf("Pool %s panics: for %s fewer than %d%% of the servers are up, so all that are not in maintenance are used.",
 				p.Name, enumerate(p.Panic), p.PanicBelow)
 			fs = append(fs, finding{Level: bad, Text: text})
@@ -125,6 +148,10 @@ func processFindings(v *View) []finding {
 		fs = append(fs, finding{Level: warn, Text: text})
 	}
 	fs = append(fs, tableFindings(v)...)
+	if v.Foreign > 0 {
+		text := fmt.Sprintf("A fault of casbah's own led %s to another client's connection; nothing was sent there. Report it: the log has when and where.", plural(int(v.Foreign), "request"))
+		fs = append(fs, finding{Level: bad, Text: text})
+	}
 	if v.Panics > 0 {
 		text := fmt.Sprintf("A fault of casbah's own ended %s; the log has the trace.", plural(int(v.Panics), "connection"))
 		fs = append(fs, finding{Level: warn, Text: text})

@@ -27,7 +27,15 @@ func TestHeadline(t *testing.T) {
 		level  string
 		want   string
 	}{
-		{"all-well", func(*page.View) {}, "ok", "All well: 3 protocols on 2 servers."},
+		{"all-well", func(*page.View) {}, "ok", "All well: 3 protocols, each on 2 servers."},
+		{"one-protocol", func(v *page.View) {
+			for i := range v.Pools[0].Servers {
+				v.Pools[0].Servers[i].Services = v.Pools[0].Servers[i].Services[:1]
+			}
+		}, "ok", "All well: 1 protocol on 2 servers."},
+		{"pools-of-different-size", func(v *page.View) {
+			v.Pools = append(v.Pools, page.Pool{Name: "mail", Servers: []page.Server{{Name: "mail1", Services: []page.Service{{Profile: "imap4", State: page.Up}}}}})
+		}, "ok", "All well: 4 protocols, each on 1 to 2 servers."},
 		{"one-service", func(v *page.View) { set(v, 1, 0, page.Down, "") }, "warn", "Mail is working, but owa is down on cas2."},
 		{"two-on-one-server", func(v *page.View) {
 			set(v, 1, 0, page.Down, "")
@@ -65,11 +73,11 @@ func TestHeadline(t *testing.T) {
 		{"one-protocol-not-probed", func(v *page.View) {
 			set(v, 0, 1, page.Unknown, "")
 			set(v, 1, 1, page.Unknown, "")
-		}, "ok", "All well: 3 protocols on 2 servers."},
+		}, "ok", "All well: 3 protocols, each on 2 servers."},
 		{"drain", func(v *page.View) { setAll(v, 1, page.Drain, "") }, "ok", "Mail is working; cas2 is draining."},
 		{"maintenance", func(v *page.View) { setAll(v, 1, page.Maintenance, "") }, "ok", "Mail is working; cas2 is in maintenance."},
 		{"protection", func(v *page.View) { v.Advice = []page.Advice{{Weight: "warning"}} }, "warn", "Mail is working, but Extended Protection refuses logins."},
-		{"protection-perhaps", func(v *page.View) { v.Advice = []page.Advice{{Weight: "notice"}} }, "ok", "All well: 3 protocols on 2 servers."},
+		{"protection-perhaps", func(v *page.View) { v.Advice = []page.Advice{{Weight: "notice"}} }, "ok", "All well: 3 protocols, each on 2 servers."},
 		{"reload-refused", func(v *page.View) { v.ReloadError = "x" }, "warn", "Mail is working, with the old configuration: the new one was refused."},
 		{"stopping", func(v *page.View) { v.Stopping = true }, "warn", "casbah is stopping: open requests are finished, new ones refused."},
 		{"nothing", func(v *page.View) { v.VIPs = nil }, "warn", "Nothing to serve: no VIP is configured."},
@@ -144,6 +152,7 @@ func TestFindings(t *testing.T) {
 			"Extended Protection on VIP mail (owa, ecp): the certificates differ.",
 			"Extended Protection on VIP mail (ews): nobody knows.",
 		}},
+		{"foreign", func(v *page.View) { v.Foreign = 1 }, []string{"A fault of casbah's own led 1 request to another client's connection; nothing was sent there. Report it: the log has when and where."}},
 		{"fault", func(v *page.View) { v.Panics = 2 }, []string{"A fault of casbah's own ended 2 connections; the log has the trace."}},
 	}
 	for _, tt := range tests {

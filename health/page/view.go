@@ -14,17 +14,24 @@ type View struct {
 	Now, Started time.Time
 	Loaded       time.Time // when the configuration in force was loaded
 
+	Changeable bool // orders are taken here
+
 	Conns     int    // client connections open now
 	ConnLimit int    // [limits] connections; 0: none
 	Panics    uint64 // connections ended by a fault of casbah's own
+	Foreign   uint64 // requests that were about to leave on somebody else's connection, and did not
 
 	Traffic Traffic // over all VIPs
 	VIPs    []VIP
 	Pools   []Pool
 	Table   Table
 	Advice  []Advice
-	Shared  []Shared // addresses that many clients share, those with most first
-	Events  []Event  // newest first
+	Checked time.Time  // when the servers' certificates were compared; zero: not yet
+	Shared  []Shared   // addresses that many clients share, those with most first
+	Events  []Event    // newest first
+	Decided []Decision // those of note, newest first
+
+	ConnHistory, BindingHistory []float64 // oldest first
 }
 
 // Traffic is how much flows now, per second. Octets are counted at the client's
@@ -32,6 +39,11 @@ type View struct {
 type Traffic struct {
 	Requests, In, Out float64
 	History           []float64 // requests per second, oldest first
+
+	// Of the last minute: half of the responses, and 99 of 100, had begun by then.
+	// 0: there was none.
+	Median, Most time.Duration
+	Slow         []float64 // Most in seconds, oldest first
 }
 
 // VIP is one virtual service.
@@ -45,16 +57,23 @@ type VIP struct {
 	Traffic          Traffic
 	Answers          []Count // by hundreds of the status
 	Refused, Ends    []Count
-	Pins             uint64 // upstream connections that were pinned
-	Unlogged         uint64 // access records dropped
-	Dropped          uint64 // datagrams of flows that could not be passed on
-	Clashes          uint64 // cookies with the name of casbah's own that it did not make
-	Splits           uint64 // connections of RPC over HTTP with channels on different servers
+	Pins             uint64   // upstream connections that were pinned
+	Unlogged         uint64   // access records dropped
+	Dropped          uint64   // datagrams of flows that could not be passed on
+	Clashes          uint64   // cookies with the name of casbah's own that it did not make
+	Outlook          *Outlook // nil: it has no RPC over HTTP
+	Protocols        []Protocol
 	Storeless        uint64 // client connections that do not bring the cookie they were given
 	Evictions        uint64 // live bindings that made room for the VIP's
 	Refusals         uint64 // the VIP's bindings that found no room
 	Certificates     []Certificate
 	Routes           []Route
+}
+
+// Outlook is how the connections of RPC over HTTP of a VIP fare.
+type Outlook struct {
+	Conns, Channels, Unread, Late uint64
+	Splits                        []Count // connections with channels on different servers, by cause
 }
 
 // Route is the names for which clients of a VIP get another pool.
@@ -72,8 +91,10 @@ type Count struct {
 // Pool is one CAS array.
 type Pool struct {
 	Name, Algorithm, UpstreamTLS string
-	PanicBelow                   int      // percent; 0: off
-	Panic                        []string // profiles for which panic_below is in effect
+	PanicBelow                   int        // percent; 0: off
+	Panic                        []string   // profiles for which panic_below is in effect
+	BackedUp                     []string   // profiles of which backups take new clients
+	Placement                    *Placement // nil: nobody asks where mailboxes are
 	Servers                      []Server
 }
 
@@ -84,6 +105,9 @@ type Server struct {
 	Active        int64 // requests and relayed connections open now
 	Requests      uint64
 	Bindings      int
+	Backup        bool // it takes new clients only while no ordinary server does
+	Limit         int  // of Active; 0: none
+	Waiting       int  // for a place
 	Services      []Service
 }
 
@@ -100,6 +124,7 @@ type Service struct {
 	Requests   uint64
 	Failures   uint64
 	Latency    time.Duration // moving average to the first response octet; 0: nothing measured
+	Order      *Order        // what an operator has ordered; nil: nothing
 }
 
 // Table is the binding table.

@@ -83,6 +83,7 @@ type Solver interface {
 
 // Status is what an administrator may ask about a certificate.
 type Status struct {
+	Names     []string // that are asked for
 	Directory string
 	Challenge string
 	Next      time.Time // when it will be asked for; zero: it is being asked for

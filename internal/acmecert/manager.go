@@ -108,7 +108,7 @@ func (m *Manager) Status(file string) (Status, bool) {
 	defer m.mu.Unlock()
 	for _, j := range m.jobs {
 		if j.file == file {
-			s := Status{Directory: m.conf.Directory, Challenge: m.conf.Challenge, Next: j.next, Failures: j.failures}
+			s := Status{Names: j.spec.Names, Directory: m.conf.Directory, Challenge: m.conf.Challenge, Next: j.next, Failures: j.failures}
 			if j.busy {
 				s.Next = time.Time{}
 			}

@@ -76,14 +76,16 @@ func (a *account) obtain(ctx context.Context, s *Spec, solver Solver) ([]byte, e
 	if err := a.authorize(ctx, order, solver); err != nil {
 		return nil, err
 	}
-	if order, err = a.client.WaitOrder(ctx, order.URI); err != nil {
+	at := order.URI // later answers need not repeat it
+	if order, err = a.client.WaitOrder(ctx, at); err != nil {
 		return nil, fmt.Errorf("order: %w", err)
 	}
+	order.URI = at
 	key, csr, err := request(s)
 	if err != nil {
 		return nil, err
 	}
-	chain, _, err := a.client.CreateOrderCert(ctx, order.FinalizeURL, csr, true)
+	chain, _, err := a.client.CreateCertFromOrder(ctx, order, csr, true)
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}

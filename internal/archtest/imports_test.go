@@ -18,7 +18,7 @@ import (
 // may import internal/httphead.
 var allowed = map[string][]string{
 	".":                  {}, // embeds profiles.toml
-	"profiles":           {".", "internal/rule", "internal/pki"},
+	"profiles":           {".", "internal/rule", "internal/pki", "internal/acmecert"},
 	"persistence":        {"balance", "protocols/ntlm", "internal/rule"},
 	"balance":            {},
 	"route":              {"persistence", "balance", "internal/shield"},
@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"engine/bounds":      {},
 	"engine/enginetest":  {"engine", "balance", "internal/transparent"}, // for the tests of drivers
 	"engine/datagram":    {"engine", "balance", "internal/transparent"},
+	"engine/h2":          {"engine"},
 	"engine/netconn":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio", "internal/tlsid", "internal/transparent"},
 	"engine/reactor":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio", "internal/transparent"},
 	"protocols/http1":    {"engine", "route", "balance", "protocols/rpchttp", "protocols/ntlm"},
@@ -55,6 +56,7 @@ var allowed = map[string][]string{
 	"bench/idleimap":     {"lab"},
 
 	"internal/transparent":               {},
+	"internal/acmecert":                  {},
 	"internal/pki":                       {},
 	"internal/pki/pkitest":               {}, // makes certificates, for tests
 	"internal/maildialogue":              {},

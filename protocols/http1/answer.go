@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 
 	"casbah/engine"
@@ -27,6 +28,9 @@ func (c *Conn) fail(status int, cause route.Cause, end route.End) {
 // redirect sends the client from "/" to where the VIP begins, or from plain HTTP
 // to https.
 func (c *Conn) redirect() { c.answer(302, route.EndRefused) }
+
+// prove tells an ACME server that the name by which it came is ours.
+func (c *Conn) prove() { c.answer(200, route.EndRefused) }
 
 // answer ends the exchange with a response of casbah's own.
 func (c *Conn) answer(status int, end route.End) {
@@ -55,7 +59,7 @@ func (c *Conn) answer(status int, end route.End) {
 // appendAnswer appends a response: short HTML for browsers, no body for other
 // clients. It names nothing of what is behind casbah.
 func (x *exchange) appendAnswer(out []byte, status int) []byte {
-	reason := reasons[status]
+	reason := cmp.Or(x.reason, reasons[status])
 	out = append(out, "HTTP/1.1 "...)
 	out = strconv.AppendInt(out, int64(status), 10)
 	out = append(append(out, ' '), reason...)
@@ -63,6 +67,9 @@ func (x *exchange) appendAnswer(out []byte, status int) []byte {
 	out = x.appendHint(out, status)
 	if x.closes {
 		out = append(out, "Connection: close\r\n"...)
+	}
+	if status == 200 {
+		return x.appendProof(out)
 	}
 	if !x.wantsHTML() {
 		return append(out, "Content-Length: 0\r\n\r\n"...)
@@ -76,6 +83,19 @@ func (x *exchange) appendAnswer(out []byte, status int) []byte {
 	out = append(out, between...)
 	out = appendTitle(out, status, reason)
 	return append(out, after...)
+}
+
+// appendProof appends the rest of the answer to an ACME server (RFC 8555, Section
+// 8.3). It is empty if the server has seen it meanwhile.
+func (x *exchange) appendProof(out []byte) []byte {
+	proof := x.vip.Challenges.Find(x.req.Path)
+	out = append(out, "Content-Type: application/octet-stream\r\nContent-Length: "...)
+	out = strconv.AppendInt(out, int64(len(proof)), 10)
+	out = append(out, "\r\n\r\n"...)
+	if string(x.req.Method) == "HEAD" {
+		return out
+	}
+	return append(out, proof...)
 }
 
 func appendTitle(out []byte, status int, reason string) []byte {
@@ -147,6 +167,7 @@ var textHTML = []byte("text/html")
 // reasons are the phrases of casbah's own answers (RFC 9110, Section 15; RFC
 // 6585 for 431).
 var reasons = map[int]string{
+	200: "OK",
 	302: "Found",
 	400: "Bad Request",
 	403: "HTTPS Required", // the one thing that casbah forbids

@@ -17,6 +17,10 @@ const (
 	// but may come in chunks.
 	firstOctets = 1024
 
+	// partnerEvery is how often a channel looks whether its connection still has one
+	// of the other direction.
+	partnerEvery = int64(5 * time.Second)
+
 	// echoOctets is the longest body of a request that opens no channel: an echo,
 	// or a step of a login ([MS-RPCH], Section 2.1.2.1.5).
 	echoOctets = 16
@@ -30,6 +34,7 @@ type channel struct {
 	chunk     chunked        // the framing up to where the sniffer has looked
 	circuit   *route.Circuit // that it was joined to; nil: none
 	until     int64          // the server is not chosen before the first PDU, or then; 0: it is
+	looks     int64          // when it is looked for its partner next, if it was joined
 	out       bool           // an OUT channel; else IN
 	over      bool           // the sniffer needs no more
 	continued bool           // casbah has told the client to go on with the body
@@ -66,12 +71,33 @@ func (ch *channel) waits() bool { return ch != nil && ch.until != 0 }
 // sniffs reports whether the next octets of the body are to be looked at.
 func (ch *channel) sniffs() bool { return ch != nil && !ch.over }
 
-// deadline returns when the wait for the first PDU ends.
+// deadline returns when the wait for the first PDU ends, or the partner is looked
+// for.
 func (ch *channel) deadline() int64 {
-	if !ch.waits() {
+	switch {
+	case ch.waits():
+		return ch.until
+	case ch.joined():
+		return ch.looks
+	default:
 		return never
 	}
-	return ch.until
+}
+
+// joined reports whether the channel is of a virtual connection that is known.
+func (ch *channel) joined() bool { return ch != nil && ch.circuit != nil }
+
+// abandoned reports whether the other channel of the connection is gone. Servers end
+// this one by themselves ([MS-RPCH], Sections 3.2.3.5.10 and 3.2.5.5), as clients do
+// (Section 3.2.2.5.11): where the server does not, a client without its IN channel
+// would look connected for as long as the idle time, and its mail stay unsent. It is
+// noticed within partnerEvery.
+func (ch *channel) abandoned(now int64) bool {
+	if !ch.joined() || now < ch.looks {
+		return false
+	}
+	ch.looks = now + partnerEvery
+	return ch.circuit.HalfOpen()
 }
 
 // first returns what the channel begins with, as far as that is known and is of a
@@ -183,7 +209,8 @@ func (c *Conn) join() {
 		return
 	}
 	x.rq.Virtual = f.Virtual
-	ch.circuit, ch.split = x.d.Join(c.now, x.vip, &x.rq, ch.out)
+	ch.circuit, ch.split = x.d.Join(c.now, x.vip, &x.rq, ch.out, f.Kind.Successor())
+	ch.looks = c.now + partnerEvery
 }
 
 // leave ends what is noted of the channel.
@@ -193,7 +220,7 @@ func (x *exchange) leave() {
 		return
 	}
 	if ch.circuit != nil {
-		x.vip.Counters.RPC.Circuits.Leave(ch.circuit)
+		x.vip.Counters.RPC.Circuits.Leave(ch.circuit, ch.out)
 	}
 	x.channel = nil
 	channels.Put(ch)

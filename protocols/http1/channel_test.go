@@ -274,6 +274,75 @@ func TestReplacedChannelFollows(t *testing.T) {
 	}
 }
 
+// A channel whose connection has lost the other one is ended, if the server does not
+// do it: both sides of it, within five seconds, and not before both had come.
+func TestHalfOpenConnectionIsEnded(t *testing.T) {
+	inDies := func(out, in *fake) (dead, left *fake) { return in, out }
+	outDies := func(out, in *fake) (dead, left *fake) { return out, in }
+	for _, tt := range []struct {
+		name string
+		err  error
+		dies func(out, in *fake) (dead, left *fake)
+	}{
+		{"in-fin", nil, inDies},
+		{"in-reset", errReset, inDies},
+		{"out-fin", nil, outDies},
+		{"out-reset", errReset, outDies},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t, byConnection)
+			out, in := s.from(t, "198.51.100.1"), s.from(t, "198.51.100.2")
+			out.fromClient(outHead + "\r\n" + connA1)
+			out.reply(success)
+			out.pass(25 * time.Second)
+			if out.client().closed {
+				t.Fatal("the first channel does not wait for the second")
+			}
+			in.now = out.now
+			in.fromClient(inHead + "\r\n" + connB1)
+			for range 10 {
+				out.pass(10 * time.Second)
+				in.pass(10 * time.Second)
+			}
+			if out.client().closed || in.client().closed {
+				t.Fatal("a whole connection is ended")
+			}
+			dead, left := tt.dies(out, in)
+			dead.end(dead.client(), tt.err)
+			if !dead.client().closed && tt.err == nil || dead.last().how != engine.Reset {
+				t.Fatalf("the dead channel: client leg closed %v, server's %v", dead.client().closed, dead.last().how)
+			}
+			if left.pass(5 * time.Second); !left.client().closed || left.client().how != engine.Flush || left.last().how != engine.Reset {
+				t.Errorf("client leg closed %v (%v), server's %v", left.client().closed, left.client().how, left.last().how)
+			}
+			if got := s.record(t).End; got != route.EndPartner {
+				t.Errorf("ends %v; want partner", got)
+			}
+			s.idle(t)
+		})
+	}
+}
+
+// A channel that replaces another keeps its connection whole.
+func TestReplacedChannelIsNoLostOne(t *testing.T) {
+	s := newSite(t, byConnection)
+	out, in := s.from(t, "198.51.100.1"), s.from(t, "198.51.100.2")
+	out.fromClient(outHead + "\r\n" + connA1)
+	in.fromClient(inHead + "\r\n" + connB1)
+	next := s.from(t, "198.51.100.3")
+	next.fromClient(strings.Replace(outHead, "76", "120", 1) + "\r\n" + string(rpchttp.AppendOutR1A3(nil, virtual, rpchttp.Cookie{1}, rpchttp.Cookie{9})))
+	out.end(out.client(), errReset)
+	next.pass(time.Minute)
+	in.pass(time.Minute)
+	if next.client().closed || in.client().closed {
+		t.Errorf("OUT closed %v, IN closed %v; want neither", next.client().closed, in.client().closed)
+	}
+	next.end(next.client(), errReset)
+	if in.pass(5 * time.Second); !in.client().closed {
+		t.Error("IN outlives the successor of OUT")
+	}
+}
+
 // The driver moves the rest of an endless body only behind the first PDU, which
 // passes on at once, octet by octet.
 func TestFirstPDUIsNotHeldBack(t *testing.T) {
@@ -335,6 +404,8 @@ func TestChannelDoesNotAllocate(t *testing.T) {
 		r.Virtual = f.Virtual
 		ch := route.Channel{Server: 1}
 		x.channel.circuit, _, _ = s.vip.Counters.RPC.Circuits.Join(r.Virtual, &ch)
+		x.channel.looks = 1
+		_ = x.channel.abandoned(1)
 		x.leave()
 	}); n != 0 {
 		t.Errorf("%v allocations for each channel; want none", n)

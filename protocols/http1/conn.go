@@ -30,20 +30,23 @@ type Conn struct {
 	d   engine.Driver // valid during a call, as is now
 	now int64
 
+	number uint64 // of this client connection; no other has or had it
+
 	x    *exchange // the open exchange; nil between requests
 	free *upstream // the one upstream connection that is not pinned; nil without
 	pins *upstream // the first of those that are, at most one for each profile
 
-	begun   int64 // first octet of the head that is coming in; 0: none
-	idle    int64 // since when nothing is asked
-	armed   int64 // the deadline that the driver knows; 0: none
-	scanned int   // octets of an incomplete head that were looked at
+	begun int64 // first octet of the head that is coming in; 0: none
+	idle  int64 // since when nothing is asked
+	armed int64 // the deadline that the driver knows; 0: none
 
 	session    [16]byte // of TLS; zero: none
 	shown      *shown   // of the client; nil: it has shown no certificate
 	issued     string   // casbah's own cookie that the client was given last; empty: none
+	scanned    int32    // octets of an incomplete head that were looked at
 	cookieless bool     // and did not bring
 	secure     bool     // the client speaks TLS
+	stream     bool     // of HTTP/2: there is one request
 	unread     bool     // the last Bytes from the client left octets
 	resume     bool     // those octets may be looked at now
 	held       bool     // reading from the client is held
@@ -56,7 +59,7 @@ type Conn struct {
 // New returns the core of a client connection of the VIP that cur points to. It
 // takes the snapshot in force anew for each request.
 func New(cur *route.Current, c engine.Conn) engine.Core {
-	return &Conn{cur: cur, remote: c.Remote, local: c.Local, secure: c.Secure, session: c.Session, shown: shownBy(c.Shown)}
+	return &Conn{number: numbers.Add(1), cur: cur, remote: c.Remote, local: c.Local, secure: c.Secure, stream: c.Stream, session: c.Session, shown: shownBy(c.Shown)}
 }
 
 // Bytes implements engine.Core.
@@ -124,7 +127,9 @@ func (c *Conn) End(now int64, l engine.Leg, err error, d engine.Driver) {
 }
 
 // clientEnded goes on with the response if the request is complete: a client
-// may close its half first. One that is gone takes everything with it.
+// may close its half first. One that is gone takes everything with it, and so does
+// one of RPC over HTTP ([MS-RPCH], Section 3.2.4.5): OUT has nothing to say to a client
+// that is leaving, and the server may have nothing to say for long.
 func (c *Conn) clientEnded(err error) {
 	c.eof = true
 	switch x := c.x; {
@@ -135,7 +140,7 @@ func (c *Conn) clientEnded(err error) {
 	case err == nil && x.tunnel:
 		c.d.Close(x.up.leg, engine.Half)
 		c.tunnelEnded()
-	case err != nil || !x.request.done:
+	case err != nil || !x.request.done || x.channel.joined():
 		c.abort(route.EndClient)
 	}
 }
@@ -188,6 +193,9 @@ func (c *Conn) Tick(now int64, why engine.Cause, d engine.Driver) {
 		c.kill()
 	case why == engine.Drain:
 		c.closing = true
+	case why == engine.Woken:
+		c.look()
+		c.leave()
 	default:
 		c.armed = 0
 		c.expire()
@@ -268,11 +276,5 @@ func (c *Conn) kill() {
 	if c.x != nil {
 		c.conclude(route.EndKill)
 	}
-	if c.free != nil {
-		c.drop(c.free, engine.Reset)
-	}
-	for c.pins != nil {
-		c.drop(c.pins, engine.Reset)
-	}
-	c.close(engine.Reset)
+	c.sever()
 }

@@ -24,6 +24,7 @@ func (s *sink) Dial(e *balance.Endpoint, reuse bool) engine.Leg { s.dials++; s.t
 func (s *sink) StartTLS(engine.Leg, bool)                       {}
 func (s *sink) Close(engine.Leg, engine.How)                    {}
 func (s *sink) Wake(int64)                                      {}
+func (s *sink) Waker() balance.Waker                            { return nil }
 
 func (s *sink) Tie(_ engine.Leg, owner uint64) (tied uint64) {
 	if tied = s.tied; tied == 0 {

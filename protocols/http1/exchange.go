@@ -44,6 +44,7 @@ type exchange struct {
 	response flow
 
 	up       *upstream // nil until a server is chosen
+	awaits   *upstream // pinned, and used once its server has a place; nil: none
 	channel  *channel  // of RPC over HTTP; nil: the request opens none
 	attempts int
 	scanned  int // octets of an incomplete response head that were looked at
@@ -72,6 +73,7 @@ type exchange struct {
 	closes      bool // the client connection closes behind the response
 	asksClose   bool // the client has said that it sends no other request (RFC 9112, Section 9.6)
 	serverShuts bool // the server closes behind the response
+	reason      string // of an answer of casbah's own that its status does not say; empty: that of the status
 	html        bool // a browser asks; known once the head is shed
 }
 
@@ -141,7 +143,7 @@ func (c *Conn) conclude(end route.End) {
 	if up := x.up; up != nil {
 		up.used, up.idle = true, c.now
 		up.hold(c.d, false)
-		if x.serverShuts {
+		if x.serverShuts || !up.pinned() && up.leaving() {
 			c.drop(up, engine.Flush)
 		}
 	}

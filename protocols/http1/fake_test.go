@@ -21,6 +21,7 @@ type fake struct {
 	now   int64
 	wake  int64
 	wakes int // calls of Wake
+	woken int // calls of Awaken
 	legs  map[engine.Leg]*fakeLeg
 	log   []*fakeLeg // every upstream leg that was dialled, in order
 
@@ -303,6 +304,12 @@ func (f *fake) Wake(at int64) {
 	f.wake = at
 	f.wakes++
 }
+
+// Waker implements engine.Driver.
+func (f *fake) Waker() balance.Waker { return f }
+
+// Awaken implements balance.Waker.
+func (f *fake) Awaken() { f.woken++ }
 
 // site is a VIP with its pool, as a test changes it.
 type site struct {

@@ -65,7 +65,7 @@ func FuzzChunked(f *testing.F) {
 // FuzzAuthorization: white space, letter case and what stands around a scheme
 // do not hide it.
 func FuzzAuthorization(f *testing.F) {
-	for _, s := range []string{"NTLM TlRM", "negotiate,ntlm", "Basic YTpi", "Basic realm=\"a, NTLM b\"", "\tKerberos", ",,Nego2"} {
+	for _, s := range []string{"NTLM " + ntlm3("E", "alice"), "Negotiate " + ticket + ",Kerberos x", "NTLM TlRM", "negotiate,ntlm", "Basic YTpi", "Basic realm=\"a, NTLM b\"", "\tKerberos", ",,Nego2"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, v string) {
@@ -78,6 +78,17 @@ func FuzzAuthorization(f *testing.F) {
 		}
 		if strings.HasPrefix(strings.ToLower(v), "ntlm ") && !got {
 			t.Errorf("namesIdentity(%q) = false", v)
+		}
+		name, ok := claimed(make([]byte, 0, 512), []byte(v))
+		if ok && (!got || len(name) == 0 || len(name) > 512) || !ok && len(name) > 0 {
+			t.Errorf("%q names %q, %v", v, name, ok)
+		}
+		var id identity
+		if id.take(name) || len(id.text()) > maxName || !bytes.HasPrefix(name, id.text()) || id.take(name) {
+			t.Errorf("of %q %q is kept", name, id.text())
+		}
+		if ok && !id.take(append(name, 'x')) {
+			t.Errorf("%qx is taken for the same user", name)
 		}
 	})
 }

@@ -14,7 +14,7 @@ var records = sync.Pool{New: func() any { return new(route.Record) }}
 // want it.
 func (c *Conn) record(end route.End) {
 	x := c.x
-	x.vip.Count(route.Finished{Profile: x.profile, Status: x.status, Wait: time.Duration(x.first - x.began), End: end, In: x.in, Out: x.out})
+	x.vip.Count(route.Finished{Profile: x.profile, Status: x.status, Wait: time.Duration(x.first - x.began), HTTP2: c.stream, End: end, In: x.in, Out: x.out})
 	cookieless, clash, set := false, "", false
 	if x.decided {
 		clash, set = x.profile.Chain.Clash(&x.d.Walk)
@@ -41,6 +41,7 @@ func (c *Conn) record(end route.End) {
 		Pinned:     x.pinned || x.up != nil && x.up.pinned(),
 		Attempts:   x.attempts,
 		Cookieless: cookieless,
+		HTTP2:      c.stream,
 		Split:      x.channel != nil && x.channel.split,
 		Clash:      clash,
 		ClashSet:   set,
@@ -56,6 +57,7 @@ func (c *Conn) record(end route.End) {
 	}
 	if x.decided {
 		r.Server, r.Step, r.Why = x.d.Server(), x.d.Step(), x.d.Why()
+		r.Waited = int64(x.d.Waited(c.now))
 	}
 	x.vip.Tell(r)
 	records.Put(r)

@@ -24,9 +24,9 @@ func (c *Conn) requestHead(p []byte) int {
 		c.begun = c.now
 	}
 	vip := c.cur.Load()
-	n, err := httphead.End(p[:min(len(p), vip.HeadBytes)], c.scanned)
+	n, err := httphead.End(p[:min(len(p), vip.HeadBytes)], int(c.scanned))
 	if n == 0 && err == nil && len(p) < vip.HeadBytes {
-		c.scanned = len(p)
+		c.scanned = int32(len(p))
 		return 0
 	}
 	x := newExchange(vip, c.begun)
@@ -83,13 +83,15 @@ func (c *Conn) route() {
 		}
 	case 302:
 		c.redirect()
+	case 200:
+		c.prove()
 	default:
 		c.refuse(status, cause)
 	}
 }
 
 // admit finds the profile of the request. It returns 0, or the status of
-// casbah's own answer and, unless that is a redirect, its cause.
+// casbah's own answer and, unless that is a redirect or an ACME server asks, its cause.
 func (x *exchange) admit() (status int, cause route.Cause) {
 	if err := x.inspect(); err != nil {
 		return 400, route.CauseHead
@@ -101,9 +103,12 @@ func (x *exchange) admit() (status int, cause route.Cause) {
 	x.request.start(&x.framing, false)
 	x.asksClose = !x.hops.persists(x.req.Minor)
 	x.closes = x.asksClose || x.vip.Retired
+	reads := string(x.req.Method) == "GET" || string(x.req.Method) == "HEAD"
+	if reads && x.vip.Challenges.Find(x.req.Path) != "" {
+		return 200, 0
+	}
 	p, verdict := x.vip.Match(x.req.Host, x.req.Path)
 	x.profile = p
-	reads := string(x.req.Method) == "GET" || string(x.req.Method) == "HEAD"
 	switch {
 	case verdict == route.Misdirected:
 		return 421, route.CauseHost

@@ -21,6 +21,7 @@ type reply struct {
 	hopwise bool   // a field of it holds for one hop only
 	strict  bool   // the VIP has a Strict-Transport-Security of its own: that of the server goes
 	offers  bool   // WWW-Authenticate: NTLM, Negotiate or Kerberos
+	unbound bool   // which are taken off
 	added   []byte // lines that persistence adds
 	out     []byte
 }
@@ -32,7 +33,7 @@ func (r *reply) release() {
 	if cap(r.out) > keepBytes {
 		return
 	}
-	r.framing, r.hops, r.hopwise, r.offers, r.strict = framing{}, hops{}, false, false, false
+	r.framing, r.hops, r.hopwise, r.offers, r.unbound, r.strict = framing{}, hops{}, false, false, false, false
 	r.head = httphead.Response{Fields: r.head.Fields[:0]}
 	replies.Put(r)
 }
@@ -44,7 +45,7 @@ func (c *Conn) fromServer(l engine.Leg, p []byte) (used int) {
 		return len(p)
 	}
 	if x == nil || x.up != u || x.sent == 0 {
-		c.drop(u, engine.Reset) // nobody asked: whatever follows would answer the wrong request
+		c.unasked(u, engine.Reset) // whatever follows would answer the wrong request
 		return len(p)
 	}
 	x.moved(c.now)
@@ -158,7 +159,12 @@ func (r *reply) inspect() error {
 // final sends the head of the final response to the client.
 func (c *Conn) final(r *reply) {
 	x, u := c.x, c.x.up
+	r.added = r.added[:0]
 	if r.head.Status == 401 && r.offers {
+		if c.stream && !r.unbind() {
+			c.unofferable()
+			return
+		}
 		c.pin(u)
 	}
 	x.status = r.head.Status
@@ -169,9 +175,10 @@ func (c *Conn) final(r *reply) {
 		x.response.start(&r.framing, true)
 	}
 	x.serverShuts = x.serverShuts || x.response.toEnd
+	u.amid = r.head.Status == 401 && x.credential
 	x.closes = x.closes || c.closing || x.response.toEnd ||
-		x.serverShuts && (u.pinned() || !x.request.done)
-	r.added = x.d.Answer(c.now, time.Duration(c.now-x.sent), &r.head, r.added[:0])
+		x.serverShuts && (u.pinned() || !x.request.done) || u.pinned() && !u.amid && u.leaving()
+	r.added = x.d.Answer(c.now, time.Duration(c.now-x.sent), &r.head, r.added)
 	if x.vip.StrictTransport != "" {
 		r.added, r.strict = append(r.added, x.vip.StrictTransport...), true
 	}
@@ -191,7 +198,7 @@ func (r *reply) compose(closes bool, minor byte) []byte {
 	case minor == 0:
 		option = "Connection: keep-alive\r\n"
 	}
-	if !r.hopwise && option == "" && len(r.added) == 0 { // common case
+	if !r.hopwise && !r.unbound && option == "" && len(r.added) == 0 { // common case
 		return r.head.Raw
 	}
 	out, start, at := r.out[:0], 0, r.firstField()
@@ -235,12 +242,17 @@ const (
 // fate decides about one line. The words of a Connection field pass if they are
 // true of the client's connection too.
 func (r *reply) fate(f *httphead.Field, closes bool) fate {
-	if !r.hopwise && !r.strict {
+	if !r.hopwise && !r.strict && !r.unbound {
 		return linePasses
 	}
 	switch classify(f.Name) {
 	case strictTransport:
 		if r.strict {
+			return lineDropped
+		}
+		return linePasses
+	case wwwAuthenticate:
+		if r.unbound && namesIdentity(f.Value) {
 			return lineDropped
 		}
 		return linePasses

@@ -30,7 +30,7 @@ func after(t int64, d time.Duration) int64 {
 // deadline returns the earliest time at which something is due. It moves as
 // octets do; the driver is told only when it comes nearer, and Tick looks again.
 func (c *Conn) deadline() int64 {
-	x, at := c.x, c.parkTime()
+	x, at := c.x, min(c.parkTime(), c.leaveTime())
 	if x == nil {
 		vip := c.cur.Load()
 		if c.begun != 0 {
@@ -38,7 +38,7 @@ func (c *Conn) deadline() int64 {
 		}
 		return min(at, after(c.idle, vip.IdleTimeout))
 	}
-	at = min(at, x.touched+touchEvery, c.shedTime(), after(x.last, c.patience()), x.channel.deadline())
+	at = min(at, x.touched+touchEvery, c.shedTime(), after(x.last, c.patience()), x.channel.deadline(), x.d.Due())
 	if c.rated() {
 		at = min(at, x.window+rateWindow)
 	}
@@ -99,6 +99,9 @@ func (c *Conn) expire() {
 	if c.now >= c.parkTime() {
 		c.dismiss(c.free)
 	}
+	if c.leave(); c.over {
+		return
+	}
 	x := c.x
 	if x == nil {
 		if c.now >= c.deadline() {
@@ -114,7 +117,11 @@ func (c *Conn) expire() {
 		x.shed()
 	}
 	switch {
-	case c.now >= x.channel.deadline():
+	case c.now >= x.d.Due():
+		c.look()
+	case x.channel.abandoned(c.now):
+		c.abort(route.EndPartner)
+	case x.channel.waits() && c.now >= x.channel.until:
 		c.awaitedInVain()
 	case c.now >= after(x.last, c.patience()):
 		c.expireExchange()

@@ -16,22 +16,25 @@ import (
 // connection ends.
 type upstream struct {
 	endpoint *balance.Endpoint
-	profile  string    // that it is pinned to; empty: not pinned
-	next     *upstream // behind it in the list of pinned ones
-	idle     int64     // since when nothing is asked on it
+	service  *balance.Service // that was asked on it last, and that it is pinned to; nil: none yet
+	next     *upstream        // behind it in the list of pinned ones
+	idle     int64            // since when nothing is asked on it
 	leg      engine.Leg
 	ready    bool // dialled
+	pin      bool // it is pinned to the profile of its service
 	used     bool // a request was sent on it before: it may be dead
 	parks    bool // every request on it allowed that another client goes on with it
+	amid     bool // its client is about to log on: the last answer was a step of that
 	full     bool // the server does not take more for now
 	held     bool // reading from it is held
+	carried  identity
 }
 
 // pinned reports whether the connection carries an identity.
-func (u *upstream) pinned() bool { return u.profile != "" }
+func (u *upstream) pinned() bool { return u.pin }
 
 // parkable reports whether another client may go on with the connection.
-func (u *upstream) parkable() bool { return u.parks && u.ready && !u.pinned() }
+func (u *upstream) parkable() bool { return u.parks && u.ready && !u.pinned() && !u.leaving() }
 
 // hold stops or resumes reading from the server; nil has nothing to hold.
 func (u *upstream) hold(d engine.Driver, on bool) {
@@ -61,24 +64,33 @@ func (c *Conn) dispatch() {
 	x.opensChannel()
 	for u := c.pins; u != nil; u = u.next {
 		// By name: the profile of a later snapshot is the same one to the client.
-		if u.profile != x.profile.Name {
-			continue
-		}
-		if !x.profile.Stay(c.now, &x.rq, u.endpoint, &x.d) {
-			// The server takes nothing new. Clients ask again elsewhere when a
-			// kept connection closes; an answer would be shown to the user.
-			c.abort(route.EndNoServer)
+		if u.service.Profile == x.profile.Name {
+			c.stay(u)
 			return
 		}
-		x.decided = true
-		x.vip.Note(c.now, c.remote, &x.rq, &x.d)
-		x.d.Commit(c.now)
-		c.use(u)
-		return
 	}
 	if !c.awaitsFirst() {
 		c.choose()
 	}
+}
+
+// stay sends the request on u, which is pinned for its profile.
+func (c *Conn) stay(u *upstream) {
+	x := c.x
+	if !x.profile.Stay(c.now, &x.rq, u.endpoint, u.amid, &x.d) {
+		// The server takes nothing new. Clients ask again elsewhere when a
+		// kept connection closes; an answer would be shown to the user.
+		c.abort(route.EndNoServer)
+		return
+	}
+	x.decided = true
+	x.vip.Note(c.now, c.remote, &x.rq, &x.d)
+	if x.d.Outcome == route.Full || !x.d.Commit(c.now) {
+		x.awaits = u
+		c.queue()
+		return
+	}
+	c.use(u)
 }
 
 // choose decides for a server and sends the request there.
@@ -95,8 +107,10 @@ func (c *Conn) choose() {
 	case x.d.Outcome == route.NoServer:
 		c.fail(503, route.CauseNoServer, route.EndNoServer)
 		return
+	case x.d.Outcome == route.Full || !x.d.Commit(c.now):
+		c.queue()
+		return
 	}
-	x.d.Commit(c.now)
 	if c.free != nil {
 		if c.free.endpoint == x.d.Endpoint {
 			c.use(c.free)
@@ -143,9 +157,15 @@ func (c *Conn) Dialed(now int64, l engine.Leg, reused bool, err error, d engine.
 func (c *Conn) use(u *upstream) {
 	x := c.x
 	x.up = u
+	u.service = x.d.Service()
 	x.attempts = max(x.attempts, 1)
 	if x.credential {
 		c.pin(u)
+		c.carry(u)
+	}
+	if !c.owns(u) {
+		c.disown(u)
+		return
 	}
 	u.parks = u.parks && x.profile.Reuse && !x.authorized
 	x.stale = u.used
@@ -166,7 +186,8 @@ func (c *Conn) pin(u *upstream) {
 	if u.pinned() {
 		return
 	}
-	u.profile = c.x.profile.Name
+	u.pin = true
+	c.d.Tie(u.leg, c.number)
 	u.next, c.pins = c.pins, u
 	c.free = nil
 	c.x.vip.Counters.Pins.Add(1)
@@ -208,7 +229,7 @@ func (c *Conn) serverEnded(l engine.Leg, err error) {
 	switch {
 	case u == nil:
 	case x == nil || x.up != u:
-		c.drop(u, engine.Flush)
+		c.unasked(u, engine.Flush)
 	case x.tunnel && err == nil:
 		x.serverShuts = true
 		c.d.Close(engine.Client, engine.Half)

@@ -16,10 +16,14 @@ func FuzzNTLM(f *testing.F) {
 	f.Add(negTokenResp(alice, true))
 	f.Add([]byte("\x60\x84\xff\xff\xff\xff\x06\x06" + spnegoOID))
 	f.Add([]byte(signature + "\x01\x00\x00\x00\x00\x30\x00\x00"))
+	kerberos := []byte("\x60\x0f\x06\x09" + kerberosOID + "\x01\x00\x00\x00")
+	f.Add(kerberos)
+	f.Add(negTokenInit(kerberos))
 	f.Add((&Challenge{Flags: HasTargetInfo, TargetInfo: AppendPair(nil, EndOfList, nil)}).AppendTo(nil))
 	f.Add(unhex(f, specAuthenticate))
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		checkUser(t, msg)
+		checkIdentity(t, msg)
 		if inner, ok := UnwrapRaw(msg); ok && (!bytes.Contains(msg, inner) || TypeOf(inner) == None) {
 			t.Fatalf("UnwrapRaw(%x) = %x", msg, inner)
 		}
@@ -59,6 +63,22 @@ func checkUser(t *testing.T, msg []byte) {
 		if inner, found := UnwrapRaw(msg); !found || TypeOf(inner) != AuthenticateType {
 			t.Fatalf("user %q of %x, which holds no type 3 message", raw, msg)
 		}
+	}
+}
+
+// checkIdentity compares identities with users: who has a name has it, a ticket has
+// none but its kind, and octets and base64 tell the same.
+func checkIdentity(t *testing.T, msg []byte) {
+	t.Helper()
+	user, named := AppendUser(make([]byte, 0, 512), Raw(msg))
+	id, ok := AppendIdentity(make([]byte, 0, 512), Raw(msg))
+	coded, okCoded := AppendIdentity(make([]byte, 0, 512), Base64([]byte(base64.StdEncoding.EncodeToString(msg))))
+	if ok != okCoded || !bytes.Equal(id, coded) {
+		t.Fatalf("identity of %x = %q, %v; in base64 %q, %v", msg, id, ok, coded, okCoded)
+	}
+	switch kerberos := IsKerberos(Raw(msg)); {
+	case named && !bytes.Equal(id, user), !named && ok != kerberos, !named && ok && string(id) != Kerberos, named && kerberos:
+		t.Fatalf("identity of %x = %q, %v; user %q, %v, kerberos %v", msg, id, ok, user, named, kerberos)
 	}
 }
 

@@ -79,6 +79,9 @@ func (c *Conn) Tick(now int64, why engine.Cause, d engine.Driver) {
 	case opens:
 		d.Hold(engine.Client, true)
 		c.choose(now, d)
+	case why == engine.Woken:
+		c.look(now, d)
+		c.review(now, d)
 	case why == engine.Deadline:
 		c.expire(now, d)
 	}
@@ -89,12 +92,15 @@ func (c *Conn) choose(now int64, d engine.Driver) {
 	p := c.pair
 	p.profile.Decide(now, &p.rq, &p.d)
 	p.vip.Note(now, c.client, &p.rq, &p.d)
-	if p.d.Outcome != route.Chosen {
+	switch {
+	case p.d.Outcome == route.NoServer || p.d.Outcome == route.Held:
 		p.vip.Refuse(route.CauseNoServer)
-		c.apologize(now, d)
+		c.apologize(now, route.EndNoServer, d)
+		return
+	case p.d.Outcome == route.Full || !p.d.Commit(now):
+		c.queue(now, d)
 		return
 	}
-	p.d.Commit(now)
 	p.attempts++
 	p.server = d.Dial(p.d.Endpoint, false)
 }
@@ -126,7 +132,7 @@ func (c *Conn) join(now int64, d engine.Driver) {
 		p.d.Session(now, p.rq.SessionID)
 	}
 	if p.vip.Speaks != nil {
-		c.converse(d)
+		c.converse(now, d)
 		return
 	}
 	if p.reader != nil && p.reader.Watches(p.profile) {
@@ -140,7 +146,7 @@ func (c *Conn) join(now int64, d engine.Driver) {
 		d.Move(engine.Client, p.server, -1)
 	}
 	d.Hold(engine.Client, false)
-	p.arm(d)
+	p.arm(now, d)
 }
 
 // Moved implements engine.Core.

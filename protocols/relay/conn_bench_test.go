@@ -21,6 +21,7 @@ func (s *sink) Dial(*balance.Endpoint, bool) engine.Leg     { s.calls++; return 
 func (s *sink) StartTLS(engine.Leg, bool)                   { s.calls++ }
 func (s *sink) Close(engine.Leg, engine.How)                { s.calls++ }
 func (s *sink) Wake(int64)                                  { s.calls++ }
+func (s *sink) Waker() balance.Waker                        { return nil }
 func (s *sink) Tie(engine.Leg, uint64) uint64               { s.calls++; return 0 }
 func (s *sink) play(now int64, c engine.Core, octets int64) { s.up(now, c); s.down(now, c, octets) }
 

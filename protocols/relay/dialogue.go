@@ -52,23 +52,24 @@ type Protocol struct {
 	Begin    func(Options) Dialogue
 	Upstream func() Upstream // nil: TLS does not begin within the protocol
 	Nobody   string          // what a client is told in place of the greeting where no server is up; empty: nothing, it is reset
+	Busy     string          // likewise where no server has a place for the client
 	Edits    bool            // what passes may be changed or held back, whatever the options say
 }
 
 // IMAP4 returns the protocol of that name.
 func IMAP4() *Protocol {
-	return &Protocol{Begin: beginIMAP4, Upstream: func() Upstream { return imap4.NewUpstream() }, Nobody: "* BYE [UNAVAILABLE] no server is up\r\n"}
+	return &Protocol{Begin: beginIMAP4, Upstream: func() Upstream { return imap4.NewUpstream() }, Nobody: "* BYE [UNAVAILABLE] no server is up\r\n", Busy: "* BYE [UNAVAILABLE] too many sessions are open, try again later\r\n"}
 }
 
 // POP3 returns the protocol of that name.
 func POP3() *Protocol {
-	return &Protocol{Begin: beginPOP3, Upstream: func() Upstream { return pop3.NewUpstream() }, Nobody: "-ERR [SYS/TEMP] no server is up\r\n"}
+	return &Protocol{Begin: beginPOP3, Upstream: func() Upstream { return pop3.NewUpstream() }, Nobody: "-ERR [SYS/TEMP] no server is up\r\n", Busy: "-ERR [SYS/TEMP] too many sessions are open, try again later\r\n"}
 }
 
 // SMTP returns the protocol of that name; name is what servers are told as that of
 // casbah before TLS, a domain or an address literal.
 func SMTP(name string) *Protocol {
-	return &Protocol{Begin: beginSMTP, Upstream: func() Upstream { return smtp.NewUpstream(name) }, Nobody: "421 4.3.2 no server is up\r\n"}
+	return &Protocol{Begin: beginSMTP, Upstream: func() Upstream { return smtp.NewUpstream(name) }, Nobody: "421 4.3.2 no server is up\r\n", Busy: "421 4.3.2 too many sessions are open, try again later\r\n"}
 }
 
 // The dialogues of mail, out of pools. They hold nothing back.

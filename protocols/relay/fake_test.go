@@ -30,6 +30,7 @@ type fake struct {
 	manual bool                           // Dialed and Secured are called by the test
 	refuse func(e *balance.Endpoint) bool // connecting fails
 	wakes  int                            // calls of Wake
+	woken  int                            // calls of Awaken
 	full   *fakeLeg                       // Send answers full
 	inCall bool                           // of the core
 }
@@ -328,6 +329,12 @@ func (f *fake) Tie(engine.Leg, uint64) uint64 { f.t.Fatal("a relayed connection 
 
 // Wake implements engine.Driver.
 func (f *fake) Wake(at int64) { f.wake, f.wakes = at, f.wakes+1 }
+
+// Waker implements engine.Driver.
+func (f *fake) Waker() balance.Waker { return f }
+
+// Awaken implements balance.Waker.
+func (f *fake) Awaken() { f.woken++ }
 
 // site is a VIP with its pool, as a test changes it.
 type site struct {

@@ -36,6 +36,9 @@ type Flow struct {
 	failed bool // the last one could not be reached
 }
 
+// lookEvery is how often a flow looks at what is ordered of its server.
+const lookEvery = int64(time.Second)
+
 // NewFlow returns the protocol of a flow that begins at the VIP that cur points
 // to, which has one profile. It takes the snapshot in force, and keeps it.
 func NewFlow(cur *Current, c engine.Conn) *Flow {
@@ -50,14 +53,24 @@ func NewFlow(cur *Current, c engine.Conn) *Flow {
 func (f *Flow) Choose(now int64) *balance.Endpoint {
 	f.profile.Decide(now, &f.rq, &f.d)
 	f.vip.Note(now, f.client, &f.rq, &f.d)
-	if f.d.Outcome != route.Chosen {
-		f.vip.Refuse(route.CauseNoServer)
+	if cause, chosen := f.chosen(); !chosen {
+		f.vip.Refuse(cause)
 		f.d.Release(now) // the next datagram may try them all again
 		return nil
 	}
-	f.d.Begin()
 	f.attempts++
 	return f.d.Endpoint
+}
+
+// chosen takes a place at the server that was chosen, or says why there is none.
+// Nobody waits: who sends datagrams sends them again.
+func (f *Flow) chosen() (route.Cause, bool) {
+	switch {
+	case f.d.Outcome == route.Full, f.d.Outcome == route.Chosen && !f.d.Begin():
+		return route.CauseQueueFull, false
+	default:
+		return route.CauseNoServer, f.d.Outcome == route.Chosen
+	}
 }
 
 // Unreached implements engine.Flow.
@@ -103,11 +116,14 @@ func (f *Flow) Tick(now int64) (next int64) {
 	if !f.bound {
 		return until
 	}
+	if o := f.d.Order(); now >= min(o.Leaves(0), o.Closes()) {
+		return 0 // its next datagram finds another server
+	}
 	if now >= f.touched+touchEvery {
 		f.touched = now
 		f.d.Touch(now)
 	}
-	return min(until, f.touched+touchEvery)
+	return min(until, f.touched+touchEvery, now+lookEvery)
 }
 
 // idleUntil returns when the flow has been idle for too long; never if its

@@ -5,12 +5,43 @@ import (
 	"casbah/route"
 )
 
-// takeLeave ends the session with a farewell if casbah stops and the dialogue is
-// at a point where it can.
+// takeLeave ends the session with a farewell if casbah stops, or the server is to
+// be left, and the dialogue is at a point where it can.
 func (c *Conn) takeLeave(now int64, d engine.Driver) {
-	if c.pair.talk.leaves {
+	if p := c.pair; p.talk.leaves || now >= p.d.Order().Leaves(p.share) {
 		c.goodbye(now, route.EndDrain, d)
 	}
+}
+
+// review looks at what is ordered of the server of a connection that is up. One
+// without a dialogue goes on until it is closed: nobody knows what it is amid of.
+func (c *Conn) review(now int64, d engine.Driver) {
+	p := c.pair
+	if c.over || p.stage < joined {
+		return
+	}
+	if p.stage == talking {
+		c.takeLeave(now, d)
+	}
+	switch {
+	case c.over:
+	case now >= p.d.Order().Closes():
+		c.finish(now, route.EndDrain, engine.Flush, d)
+	default:
+		p.arm(now, d)
+	}
+}
+
+// leaveTime returns when a connection that is up looks next because of what is
+// ordered of its server; never without an order. A session that is due to take
+// leave and cannot yet looks whenever octets pass.
+func (p *pair) leaveTime(now int64) int64 {
+	o := p.d.Order()
+	at := o.Closes()
+	if l := o.Leaves(p.share); p.talk != nil && l > now {
+		at = min(at, l)
+	}
+	return at
 }
 
 // goodbye ends the session with a farewell, and reports whether it did: not where
@@ -37,16 +68,22 @@ func (c *Conn) goodbye(now int64, end route.End, d engine.Driver) bool {
 	return true
 }
 
-// apologize ends a connection for which there is no server, in the words of its
-// protocol where that has some.
-func (c *Conn) apologize(now int64, d engine.Driver) {
-	how := engine.Reset
-	if s := c.pair.vip.Speaks; s != nil && s.Nobody != "" {
-		c.pair.passed(engine.Client+1, int64(len(s.Nobody))) // as from a server
-		d.Send(engine.Client, []byte(s.Nobody))
+// apologize ends a connection for which there is no server, or none with a place
+// for it, in the words of its protocol where that has some.
+func (c *Conn) apologize(now int64, end route.End, d engine.Driver) {
+	how, words := engine.Reset, ""
+	if s := c.pair.vip.Speaks; s != nil {
+		words = s.Nobody
+		if end == route.EndFull {
+			words = s.Busy
+		}
+	}
+	if words != "" {
+		c.pair.passed(engine.Client+1, int64(len(words))) // as from a server
+		d.Send(engine.Client, []byte(words))
 		how = engine.Flush
 	}
-	c.finish(now, route.EndNoServer, how, d)
+	c.finish(now, end, how, d)
 }
 
 // under reports whether octets of s are moving, or about to.

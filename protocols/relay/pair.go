@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"casbah/balance"
 	"casbah/engine"
 	"casbah/route"
 )
@@ -13,7 +14,8 @@ type stage uint8
 
 const (
 	reading  stage = iota // the reader has not found what it looks for
-	dialling              // the server is awaited
+	queueing              // a place at the server is awaited
+	dialling              // the server is
 	securing              // it is to begin TLS
 	joined                // octets flow both ways; from here on the connection is up
 	watching              // likewise, and the reader looks at what the server says
@@ -29,7 +31,6 @@ type pair struct {
 	reader  Reader // nil: there is none
 	talk    *talk  // nil: octets move unread, or not yet
 
-	server   engine.Leg // engine.Client: none
 	attempts int
 	in, out  int64 // octets from and to the client
 
@@ -37,6 +38,8 @@ type pair struct {
 	last    int64 // octets were seen to move last
 	touched int64 // the binding was touched last
 
+	share      uint32     // tells its leave from that of others; see balance.Share
+	server     engine.Leg // engine.Client: none
 	stage      stage
 	begun      bool // the reader has been offered something
 	clientDone bool // the client sends nothing more
@@ -57,7 +60,7 @@ func newPair(c *Conn, now int64) *pair {
 	if c.session != [16]byte{} {
 		p.rq.SessionID, p.rq.SessionSealed = c.session[:], true
 	}
-	p.began = now
+	p.began, p.share = now, balance.Share(c.client)
 	p.stage = dialling
 	if p.vip.Read != nil {
 		p.reader, p.stage = p.vip.Read(), reading
@@ -107,6 +110,7 @@ func (p *pair) record(now int64, end route.End, client netip.AddrPort) {
 	}
 	if p.d.Profile != nil { // else it ended before a decision
 		r.Server, r.Step, r.Why = p.d.Server(), p.d.Step(), p.d.Why()
+		r.Waited = int64(p.d.Waited(now))
 	}
 	p.vip.CountRelayed(r)
 	r.Host = nil

@@ -67,7 +67,7 @@ type placed interface {
 }
 
 // converse has the octets go through the dialogue.
-func (c *Conn) converse(d engine.Driver) {
+func (c *Conn) converse(now int64, d engine.Driver) {
 	p := c.pair
 	p.stage = talking
 	if p.talk == nil {
@@ -78,7 +78,7 @@ func (c *Conn) converse(d engine.Driver) {
 		d.Close(p.server, engine.Half)
 	}
 	d.Hold(engine.Client, false)
-	p.arm(d)
+	p.arm(now, d)
 }
 
 // rest sends what the dialogue holds of a server that has ended.

@@ -30,7 +30,9 @@ func (p *pair) idleUntil() int64 {
 
 // arm sets the deadline for what is due first. Octets that move put it off, of
 // which the driver is not told: the tick looks again.
-func (p *pair) arm(d engine.Driver) { d.Wake(min(p.touched+touchEvery, p.idleUntil())) }
+func (p *pair) arm(now int64, d engine.Driver) {
+	d.Wake(min(p.touched+touchEvery, p.idleUntil(), p.leaveTime(now)))
+}
 
 // expire does what is due. An idle connection is reset: a FIN would say that the
 // other side has ended. Where a dialogue has words for it, it is told so instead.
@@ -40,6 +42,9 @@ func (c *Conn) expire(now int64, d engine.Driver) {
 	case p.stage == reading:
 		p.vip.Refuse(route.CauseSlow)
 		c.finish(now, route.EndSlow, engine.Flush, d)
+		return
+	case p.stage == queueing:
+		c.look(now, d)
 		return
 	case p.stage == dialling:
 		return // the driver bounds the time of a dial
@@ -55,5 +60,5 @@ func (c *Conn) expire(now int64, d engine.Driver) {
 		p.touched = now
 		p.d.Touch(now)
 	}
-	p.arm(d)
+	c.review(now, d)
 }

@@ -22,6 +22,9 @@ func (k Kind) String() string {
 // Out reports whether the channel is an OUT channel.
 func (k Kind) Out() bool { return k == ConnA1 || k == NewOut }
 
+// Successor reports whether the channel replaces another one of its connection.
+func (k Kind) Successor() bool { return k == NewOut || k == NewIn }
+
 // First is what the first PDU of a channel says. The zero value says nothing.
 type First struct {
 	Kind    Kind

@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"casbah/lab"
+)
+
+// addedLimit is what casbah may add to the median of a call.
+const addedLimit = 300 * time.Microsecond
+
+// tunnelConf is casbah in a process of its own: one server behind Outlook Anywhere,
+// as it ships. The %s are keys before any table, directory and access log, the
+// server, type and address of the VIP, and its certificate.
+const tunnelConf = `
+%s
+state_dir = %q
+[log]
+access = %q
+[admin]
+listen = "127.0.0.1:0"
+[[server]]
+name = "cas1"
+address = %q
+[[pool]]
+name = "cas"
+servers = ["cas1"]
+[[vip]]
+name = "mail"
+type = %q
+listen = [%q]
+profiles = ["outlook_anywhere"]
+pool = "cas"
+%s
+`
+
+// startTunnel starts casbah in a process of its own in front of cas.
+func startTunnel(t *testing.T, m mode, cas *lab.CAS) *rig {
+	t.Helper()
+	dir := t.TempDir()
+	d := &daemon{t: t, mode: m, conf: filepath.Join(dir, "casbah.toml"), vip: freeAddress(t), ended: make(chan struct{})}
+	kind, rest := "http", ""
+	if m.vip == "tls" {
+		id := newIdentity(t, dir)
+		kind, rest, d.roots = "https", id.ofVIP(), id.roots
+	}
+	d.write(fmt.Sprintf(tunnelConf, m.key(), dir, filepath.Join(dir, "access.log"), cas.Addr(), kind, d.vip, rest))
+	d.begin(nil)
+	d.until("the server is up", func() bool { return d.get("/healthz/vip/mail") == http.StatusOK })
+	return &rig{t: t, mode: m, roots: d.roots, plain: d.vip, tls: d.vip}
+}
+
+// straight is the way to cas without casbah, in clear or in the server's own TLS.
+func straight(t *testing.T, m mode, a *lab.Array) *rig {
+	t.Helper()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(a.CertificatePEM())
+	return &rig{t: t, mode: m, roots: roots, plain: a.CAS(0).Addr(), tls: a.CAS(0).TLSAddr()}
+}
+
+// What casbah adds to a call over a virtual connection: by a process of its own, on
+// each driver, in clear and in TLS. Calls go straight to the server and through
+// casbah in turn, so that what else the machine does meets both alike. Make
+// bench-tunnel runs it.
+func TestTunnelLatency(t *testing.T) {
+	if os.Getenv("CASBAH_LATENCY") == "" {
+		t.Skip("measures: make bench-tunnel")
+	}
+	const rounds = 7
+	modesInTurn(t, func(t *testing.T, m mode) {
+		a, err := lab.NewArray(lab.Options{Servers: 1, AnonymousRPC: true, TLS: true, Interval: 2 * time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(a.Close)
+		ways := [2]*rig{straight(t, m, a), startTunnel(t, m, a.CAS(0))}
+		var small, large pairs
+		for range rounds {
+			var c [2]*circuit
+			for i, r := range ways {
+				if c[i], err = newCircuit(r, "1.1", ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			small.alternate(t, 600, c, func(o *circuit, n int) error { return o.call(fmt.Sprintf("%0200d", n)) }) // no two alike
+			large.alternate(t, 30, c, func(o *circuit, _ int) error { return o.echo(200_000) })
+			c[0].hangUp()
+			c[1].hangUp()
+		}
+		t.Logf("call of 200 octets: %v", &small)
+		t.Logf("200 KB both ways: %v", &large)
+		if added := small.added(); added > addedLimit {
+			t.Errorf("casbah adds %v to a call, by the median; at most %v is allowed", added, addedLimit)
+		}
+	})
+}
+
+// pairs are the times of what was done straight and through casbah in turn.
+type pairs struct{ straight, through, more []time.Duration }
+
+// alternate does it n times each way, in turn, and a few times before.
+func (p *pairs) alternate(t *testing.T, n int, c [2]*circuit, do func(o *circuit, n int) error) {
+	t.Helper()
+	const warm = 10
+	for i := range n + warm {
+		var took [2]time.Duration
+		for k := range c {
+			way := (i + k) % 2 // who is first takes turns as well
+			began := time.Now()
+			if err := do(c[way], i); err != nil {
+				t.Fatalf("way %d, time %d: %v", way, i, err)
+			}
+			took[way] = time.Since(began)
+		}
+		if i < warm {
+			continue
+		}
+		p.straight = append(p.straight, took[0])
+		p.through = append(p.through, took[1])
+		p.more = append(p.more, took[1]-took[0])
+	}
+}
+
+// added is the median of the differences within the pairs.
+func (p *pairs) added() time.Duration { return quantile(p.more, 0.5) }
+
+func (p *pairs) String() string {
+	us := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+	return fmt.Sprintf("straight %.0f us (p99 %.0f), through casbah %.0f us (p99 %.0f), added %.0f us by the median of %d pairs",
+		us(quantile(p.straight, 0.5)), us(quantile(p.straight, 0.99)), us(quantile(p.through, 0.5)), us(quantile(p.through, 0.99)),
+		us(p.added()), len(p.more))
+}
+
+func quantile(list []time.Duration, q float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
+}

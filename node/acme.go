@@ -1,0 +1,120 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"strings"
+	"time"
+
+	"casbah/internal/acmecert"
+	"casbah/profiles"
+	"casbah/route"
+	"casbah/tlsterm"
+)
+
+// challenges are what ACME servers may ask the VIPs for now.
+type challenges struct {
+	http route.Challenges
+	tls  tlsterm.Challenges
+}
+
+// AnswerHTTP serves acmecert.Solver.
+func (c *challenges) AnswerHTTP(token, answer string) { c.http.Answer(token, answer) }
+
+// AnswerTLS serves acmecert.Solver.
+func (c *challenges) AnswerTLS(name string, cert *tls.Certificate) { c.tls.Answer(name, cert) }
+
+// Clear serves acmecert.Solver.
+func (c *challenges) Clear() {
+	c.http.Clear()
+	c.tls.Clear()
+}
+
+// acmeAccount returns the account of a configuration.
+func acmeAccount(conf *profiles.Config) *acmecert.Config {
+	a := &conf.ACME
+	return &acmecert.Config{
+		Directory: a.Directory, Email: a.Email, Challenge: a.Challenge, CA: a.CA,
+		BindingID: a.EABKeyID, Binding: a.EABKeyFile, StateDir: conf.StateDir,
+	}
+}
+
+// sources returns where the certificates of a VIP come from.
+func sources(conf *profiles.Config, v *profiles.VIP) []tlsterm.Source {
+	account := acmeAccount(conf)
+	all := make([]tlsterm.Source, len(v.Certificates))
+	for i := range v.Certificates {
+		c := &v.Certificates[i]
+		if c.ACME {
+			spec := acmecert.NewSpec(c.Names, c.KeyType)
+			all[i] = tlsterm.Source{Files: tlsterm.Files{Cert: account.File(&spec)}, Awaited: true}
+			continue
+		}
+		all[i] = tlsterm.Source{Files: tlsterm.Files{Cert: c.Cert, Key: c.Key, Passphrase: c.PassphraseFile}}
+	}
+	return all
+}
+
+// want has the certificates kept that a configuration names.
+func (n *Node) want(conf *profiles.Config) {
+	var specs []acmecert.Spec
+	for i := range conf.VIPs {
+		v := &conf.VIPs[i]
+		for j := range v.Certificates {
+			if c := &v.Certificates[j]; c.ACME && v.EndsTLS() {
+				specs = append(specs, acmecert.NewSpec(c.Names, c.KeyType))
+			}
+		}
+	}
+	n.acme.Want(acmeAccount(conf), specs, time.Now())
+}
+
+// keepACME gets certificates and renews them until the node stops.
+func (n *Node) keepACME(ctx context.Context) {
+	n.acme.Run(ctx, func(t acmecert.Told) {
+		if t.Err != nil {
+			n.warn("acme", fmt.Sprintf("no certificate for %s: %v; tried again at %s",
+				strings.Join(t.Names, ", "), t.Err, t.Again.UTC().Format(time.RFC3339)))
+			return
+		}
+		n.event("acme", fmt.Sprintf("the certificate for %s has come; the next one is asked for at %s",
+			strings.Join(t.Names, ", "), t.Again.UTC().Format(time.RFC3339)))
+		n.RefreshCertificates(time.Now())
+	})
+}
+
+// What certificates are told of by.
+type (
+	// Pair is a certificate with its key.
+	Pair = tlsterm.Pair
+	// StapleStatus is what its authority says of it.
+	StapleStatus = tlsterm.StapleStatus
+	// ACMEStatus is how it comes.
+	ACMEStatus = acmecert.Status
+)
+
+// CertificateStatus is a certificate that a VIP shows, or will.
+type CertificateStatus struct {
+	Pair
+	ACME *ACMEStatus // nil: it does not come by ACME
+}
+
+// certificatesOf returns those of a VIP.
+func (n *Node) certificatesOf(v *builtVIP, now time.Time) []CertificateStatus {
+	if v.certs == nil {
+		return nil
+	}
+	var all []CertificateStatus
+	for _, p := range v.certs.Pairs(now) {
+		s := CertificateStatus{Pair: p}
+		if st, ok := n.acme.Status(p.File); ok {
+			s.ACME = &st
+			if p.Level == tlsterm.LevelAwaited {
+				s.Names = st.Names
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}

@@ -1,0 +1,43 @@
+package tlsterm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// responderTimeout bounds one question to a responder, its redirects included.
+const responderTimeout = 10 * time.Second
+
+// responders asks them. A connection is not kept: the next question is days away.
+var responders = &http.Client{
+	Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, ResponseHeaderTimeout: responderTimeout},
+	Timeout:   responderTimeout,
+}
+
+// askResponder asks a responder by POST (RFC 6960, Appendix A.1).
+func askResponder(ctx context.Context, at string, question []byte) ([]byte, error) {
+	u, err := url.Parse(at)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("the certificate names %q as its responder, which is no URL of http", at)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at, bytes.NewReader(question))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/ocsp-request")
+	req.Header.Set("Accept", "application/ocsp-response")
+	resp, err := responders.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // what was read is what matters
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the responder answers %s", resp.Status)
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, mostStaple+1))
+}
