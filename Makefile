@@ -100,6 +100,11 @@ bench-loops: build ## two loops against one: CPU per request, spread of connecti
 	sh bench/peers.sh
 	bench/loops.py $(BENCH_ARGS)
 
+.PHONY: bench-latency
+bench-latency: build ## what casbah adds to the time of a request at a low rate, beside HAProxy and no proxy
+	sh bench/peers.sh
+	bench/latency.py $(BENCH_ARGS)
+
 .PHONY: bench-table
 bench-table: ## the table of bindings: octets, look-ups, pauses, growing, saving; at TABLE bindings (default a million, then ten)
 	for n in $(or $(TABLE),1000000 10000000); do $(GO) test -run '^$$' -bench '^Benchmark(Table|Snapshot)' -count=$(or $(COUNT),1) -timeout 60m ./persistence -args -table $$n || exit 1; done

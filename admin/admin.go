@@ -65,6 +65,7 @@ type Source interface {
 	explainer
 	prober
 	timekeeper
+	logger
 	commander
 }
 
@@ -119,6 +120,8 @@ func New(n Source, o Options) *Handler {
 	mux.Handle("GET /api/v1/events", h.read(h.events))
 	mux.Handle("POST /api/v1/reload", h.change(h.reload))
 	mux.Handle("POST /api/v1/timeout", h.change(h.timeout))
+	mux.Handle("GET /api/v1/log", h.read(h.logLevels))
+	mux.Handle("POST /api/v1/log", h.change(h.setLogLevel))
 	for _, state := range []string{"drain", "maintenance", "ready"} {
 		mux.Handle("POST /api/v1/"+state, h.change(h.order(state)))
 	}

@@ -13,14 +13,16 @@ import (
 )
 
 // page is the document, complete as it stands: it needs no script to be read.
-func (h *Handler) page(w http.ResponseWriter, _ *http.Request) {
+func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
 	var doc bytes.Buffer
 	if err := page.Render(&doc, h.view()); err != nil {
 		writeError(w, http.StatusInternalServerError, err.Error())
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(doc.Bytes()) // the client is gone if not
+	out := squeeze(w, r)
+	_, _ = out.Write(doc.Bytes()) // the client is gone if not
+	_ = out.Close()
 }
 
 // asset serves a file that the page refers to; a browser asks each time

@@ -60,6 +60,10 @@ func (f *fake) SetTimeout(_ context.Context, t node.Timeout) error {
 	return f.refuse
 }
 
+func (f *fake) LogLevels() map[string]string { return map[string]string{"health": "info"} }
+
+func (f *fake) SetLogLevel(string, string) error { return f.refuse }
+
 // newFake has one VIP and one server, on which owa is down.
 func newFake() *fake {
 	st := node.Status{
@@ -87,7 +91,7 @@ func newFake() *fake {
 				ACME: &node.ACMEStatus{Directory: "https://acme.example.org/", Challenge: "http-01", Next: noon.Add(time.Hour), Failures: 3, Error: "403 unauthorized"},
 			}},
 			Handshakes: []node.HandshakeStatus{{Version: "TLS 1.3", Full: 5, Resumed: 6}},
-			Traffic:    []node.TrafficStatus{{Profile: "owa", Requests: 40, Status: map[string]uint64{"2xx": 39, "none": 1}, Waits: append([]uint64{39}, make([]uint64, len(node.WaitBounds()))...), Rebinds: map[string]uint64{"down": 4}}},
+			Traffic:    []node.TrafficStatus{{Profile: "owa", Pool: "cas", Requests: 40, Status: map[string]uint64{"2xx": 39, "none": 1}, Waits: append([]uint64{39}, make([]uint64, len(node.WaitBounds()))...), Rebinds: map[string]uint64{"down": 4}}},
 			Conns:      3, Accepted: 9, Requests: 40, Status: map[string]uint64{"2xx": 39, "3xx": 0, "none": 1}, In: 1000, Out: 2000,
 			Refused: map[string]uint64{"path": 2, "tls": 0}, Ends: map[string]uint64{"done": 40}, Pins: 1, Identities: node.IdentityStatus{Relogins: 12, Faults: 13}, Unlogged: 5, Dropped: 9, Injections: 10, Evictions: 2, Refusals: 3, ClashesSet: 6, ClashesBrought: 7, Cookieless: 8,
 			Mapper: &node.MapperStatus{

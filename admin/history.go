@@ -52,7 +52,9 @@ func (h *history) add(st *node.Status) {
 		var waits []uint64
 		for j := range v.Traffic {
 			t := &v.Traffic[j]
-			s.protocols[protocol{v.Name, t.Profile}] = counters{requests: t.Requests, waits: t.Waits}
+			of := protocol{v.Name, t.Profile}
+			was := s.protocols[of] // of another pool
+			s.protocols[of] = counters{requests: was.requests + t.Requests, waits: sum(was.waits, t.Waits)}
 			waits = sum(waits, t.Waits)
 		}
 		s.vips[v.Name] = counters{v.Requests, v.In, v.Out, waits}

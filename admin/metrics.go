@@ -106,5 +106,5 @@ func (e emitter) waits(vip string, t *node.TrafficStatus) {
 		below[bound.Seconds()] = all
 	}
 	all += t.Waits[len(t.Waits)-1]
-	e <- prometheus.MustNewConstHistogram(metricWaits.Desc, all, t.Waited.Seconds(), below, vip, t.Profile)
+	e <- prometheus.MustNewConstHistogram(metricWaits.Desc, all, t.Waited.Seconds(), below, vip, t.Profile, t.Pool)
 }

@@ -12,9 +12,9 @@ var (
 	metricVIPUp       = gauge("vip_up", "Whether any profile of the VIP has a server up.", "vip")
 	metricVIPConns    = gauge("vip_connections", "Client connections open now; of a udp VIP, flows.", "vip")
 	metricAccepted    = counter("vip_connections_accepted_total", "Client connections, or flows, that were let in.", "vip")
-	metricRequests    = counter("requests_total", "Requests that have ended, by the hundreds of their status; none: without a response.", "vip", "profile", "status")
-	metricWaits       = gauge("response_seconds", "Time from the first octet of a request to the first of its response. Requests that wait for mail are among them.", "vip", "profile")
-	metricRebinds     = counter("rebinds_total", "Clients that were given another server than the one they were bound to, by what became of that.", "vip", "profile", "reason")
+	metricRequests    = counter("requests_total", "Requests that have ended, by the hundreds of their status; none: without a response.", "vip", "profile", "pool", "status")
+	metricWaits       = gauge("response_seconds", "Time from the first octet of a request to the first of its response. Requests that wait for mail are among them.", "vip", "profile", "pool")
+	metricRebinds     = counter("rebinds_total", "Clients that were given another server than the one they were bound to, by what became of that.", "vip", "profile", "pool", "reason")
 	metricReceived    = counter("received_bytes_total", "Octets from clients.", "vip")
 	metricSent        = counter("sent_bytes_total", "Octets to clients.", "vip")
 	metricRefused     = counter("refused_total", "Connections, requests and datagrams that casbah refused, by cause.", "vip", "cause")
@@ -85,10 +85,10 @@ func (e emitter) vip(v *node.VIPStatus) {
 // traffic emits the requests of one profile. A VIP that relays has none.
 func (e emitter) traffic(v *node.VIPStatus, t *node.TrafficStatus) {
 	if t.Profile != "" {
-		e.each(metricRebinds, t.Rebinds, v.Name, t.Profile)
+		e.each(metricRebinds, t.Rebinds, v.Name, t.Profile, t.Pool)
 	}
 	if v.Type == "http" || v.Type == "https" {
-		e.each(metricRequests, t.Status, v.Name, t.Profile)
+		e.each(metricRequests, t.Status, v.Name, t.Profile, t.Pool)
 		e.waits(v.Name, t)
 	}
 }

@@ -43,14 +43,15 @@ const statusWant = `{
 		"refused": {"path": 2, "tls": 0}, "ends": {"done": 40}, "pins": 1, "identity": {"relogins": 12, "faults": 13}, "unlogged": 5, "dropped": 9, "injections": 10, "evictions": 2, "refusals": 3, "cookie_clashes": {"set": 6, "brought": 7}, "cookieless": 8, "http2": {"connections": 1, "accepted": 2, "requests": 3, "calmed": 0}, "rpc": {"connections": 20, "channels": 41, "unread": 2, "late": 1, "splits": {"addresses": 3}}, "shield": {"refuses": true, "rules": "2026-11", "hits": {"traversal": 4}},
 		"mapper": {"mode": "rewrite", "gives": [{"listen": "192.0.2.10:135", "interface": "nspi", "vip": "book", "port": 40002}], "answers": 7, "given": 5, "left": {"protected": 2}},
 		"handshakes": [{"version": "TLS 1.3", "full": 5, "resumed": 6}],
-		"traffic": [{"profile": "owa", "requests": 40, "status": {"2xx": 39, "none": 1}, "p50_seconds": 0.00025, "p99_seconds": 0.000495, "rebinds": {"down": 4}}],
+		"traffic": [{"profile": "owa", "pool": "cas", "requests": 40, "status": {"2xx": 39, "none": 1}, "p50_seconds": 0.00025, "p99_seconds": 0.000495, "rebinds": {"down": 4}}],
 		"certificates": [{"file": "mail.pem", "names": ["mail.example.org"], "not_before": "2026-03-04T11:00:00Z", "not_after": "2026-03-04T13:00:00Z",
 			"level": "critical", "key": "RSA 2048", "sha256": "00ff", "issuer": "CN=CA", "refused": "is empty",
 			"ocsp": {"responder": "http://ocsp.example.org", "required": true, "until": "2026-03-04T14:00:00Z", "refresh": "2026-03-04T12:01:00Z", "problem": "no answer"},
 			"acme": {"directory": "https://acme.example.org/", "challenge": "http-01", "next": "2026-03-04T13:00:00Z", "failures": 3, "problem": "403 unauthorized"}}]
 	}],
-	"pools": [{"name": "cas", "algorithm": "least_conn", "upstream_tls": "off", "panic_below": 50, "placement": {"mode": "prefer", "told": 100, "crossed": 20, "unknown": 3, "preferred": 9}, "panic": ["owa"], "servers": [{
-		"name": "cas1", "address": "192.0.2.11:80", "weight": 100, "active": 2, "requests": 40, "bindings": 7,
+	"pools": [{"name": "cas", "algorithm": "least_conn", "upstream_tls": "off", "panic_below": 50, "placement": {"mode": "prefer", "told": 100, "crossed": 20, "unknown": 3, "preferred": 9}, "panic": ["owa"], "backed_up": ["eas"], "servers": [{
+		"name": "cas1", "address": "192.0.2.11:80", "weight": 100, "active": 2, "requests": 40, "bindings": 7, "backup": true,
+		"places": {"max_connections": 50, "queue": 100, "queue_timeout_seconds": 5, "waiting": 3, "waited": 8, "waited_seconds": 12, "queue_full": 2, "queue_timeout": 1},
 		"learned": [{"profile": "rpc_address_book", "interface": "nspi", "port": 49200, "since": "2026-03-04T11:59:00Z", "error": "no answer"}], "services": [
 			{"profile": "owa", "state": "down", "since": "2026-03-04T11:59:00Z", "last_probe": "2026-03-04T11:59:59Z", "probe": "GET /owa/",
 			 "probe_seconds": 0.0015, "probe_error": "got 503", "probes": {"right": 4, "wrong": 5, "causes": {}}, "active": 0, "requests": 30, "failures": 2, "latency_seconds": 0.02},

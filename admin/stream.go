@@ -131,7 +131,7 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 	defer h.live.leave()
 	w.Header().Set("Content-Type", "text/event-stream")
-	out := http.NewResponseController(w)
+	out := squeeze(w, r)
 	frame := []byte("retry: 2000\n\n")
 	_, next, open := h.live.wait()
 	for open && send(w, out, frame) {
@@ -145,11 +145,11 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 }
 
 // send writes a frame, and reports whether the viewer is still there.
-func send(w http.ResponseWriter, out *http.ResponseController, frame []byte) bool {
-	if err := out.SetWriteDeadline(time.Now().Add(frameTimeout)); err != nil {
+func send(w http.ResponseWriter, out squeezed, frame []byte) bool {
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(frameTimeout)); err != nil {
 		return false
 	}
-	if _, err := w.Write(frame); err != nil {
+	if _, err := out.Write(frame); err != nil {
 		return false
 	}
 	return out.Flush() == nil

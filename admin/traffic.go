@@ -6,9 +6,10 @@ import (
 	"casbah/node"
 )
 
-// Traffic are the requests of one profile, in Status.
+// Traffic are the requests of one profile on one pool, in Status.
 type Traffic struct {
 	Profile  string            `json:"profile"` // empty: requests that no path fits
+	Pool     string            `json:"pool"`    // likewise
 	Requests uint64            `json:"requests"`
 	Status   map[string]uint64 `json:"status"`      // by hundreds, as of the VIP
 	Median   float64           `json:"p50_seconds"` // of the time to the first octet of a response, since start
@@ -28,7 +29,7 @@ func trafficOf(all []node.TrafficStatus) []Traffic {
 	for i := range all {
 		t := &all[i]
 		out = append(out, Traffic{
-			Profile: t.Profile, Requests: t.Requests, Status: counts(t.Status), Rebinds: counts(t.Rebinds),
+			Profile: t.Profile, Pool: t.Pool, Requests: t.Requests, Status: counts(t.Status), Rebinds: counts(t.Rebinds),
 			Median: quantile(t.Waits, 0.5).Seconds(), Most: quantile(t.Waits, 0.99).Seconds(),
 		})
 	}

@@ -83,12 +83,16 @@ func (h *Handler) protocolViews(v *node.VIPStatus) []page.Protocol {
 		if in := s.Inserted; in != nil {
 			p.Inserted = &page.Inserted{Name: in.Name, Version: in.Version, Timeout: in.Timeout}
 		}
-		for j := range v.Traffic {
+		p.Traffic = h.past.protocol(v.Name, s.Profile)
+		answers, rebinds := make(map[string]uint64), make(map[string]uint64)
+		for j := range v.Traffic { // one of each pool
 			if t := &v.Traffic[j]; t.Profile == s.Profile {
-				p.Traffic, p.Requests = h.past.protocol(v.Name, s.Profile), t.Requests
-				p.Answers, p.Rebinds = sorted(t.Status), sorted(t.Rebinds)
+				p.Requests += t.Requests
+				addCounts(answers, t.Status)
+				addCounts(rebinds, t.Rebinds)
 			}
 		}
+		p.Answers, p.Rebinds = sorted(answers), sorted(rebinds)
 		out = append(out, p)
 	}
 	return out
@@ -138,6 +142,13 @@ func orderView(o *node.Order) *page.Order {
 		return nil
 	}
 	return &page.Order{Firm: o.Firm, Since: o.Since, Until: o.Until, Wait: o.Wait, Who: o.Who, Why: o.Why}
+}
+
+// addCounts adds the counts of more to those of to.
+func addCounts(to, more map[string]uint64) {
+	for name, n := range more {
+		to[name] += n
+	}
 }
 
 // sorted lists what happened at all, by name, so that figures keep their place.

@@ -129,6 +129,7 @@ func (c *caller) logon(sc scene) {
 	}
 	var challenge *http.Response
 	first, second := c.request(sc), c.request(sc)
+	second.welcome = right
 	first.authorization = func() (string, error) { return ntlmType1(scheme) }
 	first.check = func(resp *http.Response, name string) {
 		if challenge = resp; resp.StatusCode != http.StatusUnauthorized || name != "" {
@@ -169,7 +170,8 @@ type request struct {
 	check         func(resp *http.Response, name string)
 	body          string
 	chunked       bool
-	large         bool   // the body is a megabyte, if the connection is somebody's: a server that refuses does not read it
+	large         bool   // the body is a megabyte, if the server reads it: it does not where it refuses
+	welcome       bool   // the credentials are right
 	rest          string // still to be written
 	expect        string // who the connection is when the request is sent
 	pinned        bool   // its server is known then
@@ -183,7 +185,7 @@ func (c *caller) request(sc scene) *request {
 	if sc.method == "POST" {
 		r.body = strings.Repeat("0123456789abcdef", c.rng.IntN(2)*c.rng.IntN(4096))
 		r.chunked = c.rng.IntN(2) == 0
-		r.large = c.rng.IntN(64) == 0
+		r.large = c.rng.IntN(8) == 0
 	}
 	return r
 }
@@ -192,7 +194,7 @@ func (c *caller) request(sc scene) *request {
 func (r *request) write() error {
 	r.sent, r.sentTime = r.outages.moment(), r.ledger.now()
 	r.expect, r.pinned = r.who[r.profile], r.pins[r.profile] != ""
-	if r.large && r.authorization == nil && r.windows && r.expect != "" {
+	if r.large && r.windows && (r.welcome || r.authorization == nil && r.expect != "") {
 		r.body = megabyte
 		r.ledger.note(&r.ledger.large)
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -25,7 +26,7 @@ func newHTTP2(t *testing.T, f func(t *testing.T, r *rig), s setup) {
 	t.Helper()
 	engines(t, func(t *testing.T, m mode) {
 		s := s
-		s.mode, s.profiles, s.https = mode{engine: m.engine, vip: "tls"}, http2Profiles, "http2 = true\n"
+		s.mode, s.profiles, s.https = mode{engine: m.engine, vip: "tls"}, cmp.Or(s.profiles, http2Profiles), "http2 = true\n"
 		f(t, newRig(t, s))
 	})
 }

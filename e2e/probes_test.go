@@ -241,3 +241,54 @@ func TestDeepProbesJudgeMailboxes(t *testing.T) {
 		}
 	}
 }
+
+// rare has a probe asked so rarely that no test waits for it.
+const rare = "[profile.owa.probe]\npath = \"/owa/\"\nexpect = [200, 302]\ninterval = \"10m\"\ntimeout = \"5s\"\nrise = 1\nfall = 1\n"
+
+// A refused connection, a reset and garbage that traffic meets bring the next probe
+// forward, with each driver: what is broken is found without waiting for its turn.
+func TestTrafficBringsTheProbeForward(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []string{"stop", "owa/reset/0", "owa/garbage"} {
+		t.Run(strings.ReplaceAll(fault, "/", "-"), func(t *testing.T) {
+			engines(t, func(t *testing.T, m mode) {
+				r := newRig(t, setup{mode: m, lab: lab.Options{Servers: 2}, profiles: `"owa"`, extra: rare})
+				c := r.client("127.0.0.2")
+				c.CheckRedirect = noRedirect
+				home := c.get("/owa/").server
+				r.order(append([]string{home}, strings.Split(fault, "/")...)...)
+				if s := r.service(home, "owa"); s.State != "up" {
+					t.Fatalf("the service is %s before anybody asks", s.State)
+				}
+				c.get("/owa/")
+				r.becomes(home, "owa", "down")
+				if s := r.service(home, "owa"); s.Failures == 0 {
+					t.Error("no failure is counted")
+				}
+			})
+		})
+	}
+}
+
+// A probe shows the host of the VIP, and asks TLS for the name of the pool, as
+// connections of clients do.
+func TestProbesAskAsClientsDo(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{
+		lab: lab.Options{Servers: 1, TLS: true}, profiles: `"owa"`, vip: `hosts = ["localhost", "mail.example.org"]`,
+		extra: healthPage("owa", "owa"),
+	})
+	answers, err := r.node.Probe(t.Context(), node.ProbeFilter{Server: "cas1"})
+	if err != nil || len(answers) != 1 || answers[0].Verdict != "up" {
+		t.Fatalf("Probe() = %+v, %v", answers, err)
+	}
+	var said strings.Builder
+	for _, line := range answers[0].Dialogue {
+		said.WriteString(line.By + " " + line.Text + "\n")
+	}
+	for _, want := range []string{"\nprobe Host: localhost\n", "asked for localhost", "\nserver 200 OK<br/>CAS1.lab.test\n"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("the dialogue lacks %q:\n%s", want, said.String())
+		}
+	}
+}

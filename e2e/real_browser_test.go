@@ -196,7 +196,7 @@ func TestRealBrowserKeepsItsServer(t *testing.T) {
 func (b *browser) keepsItsServer(p *process) {
 	t := b.t
 	b.run(chromedp.Navigate(p.https + "/"))
-	home := b.logon("alice", "Secret1")
+	home := b.logon("bob", "Secret2")
 	b.read(10, home)
 	p.order(home + "/stop")
 	defer p.order(home + "/start")
@@ -205,7 +205,7 @@ func (b *browser) keepsItsServer(p *process) {
 	if asks == home {
 		t.Fatalf("%s has stopped and asks for a login", home)
 	}
-	if second := b.logon("alice", "Secret1"); second != asks {
+	if second := b.logon("bob", "Secret2"); second != asks {
 		t.Fatalf("the second login is on %s; want %s, which asked for it", second, asks)
 	}
 	b.read(10, asks)

@@ -84,8 +84,12 @@ func TestRealPageDrains(t *testing.T) {
 	if kept := is[string](b, `JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])`); kept != `[{},{},""]` {
 		t.Errorf("the browser keeps %s", kept)
 	}
+	is[bool](b, `window.setTimeout = (real => (f, after) => real(f, after === 600000 ? 1 : after))(setTimeout); true`) // ten minutes pass at once
 	b.pressed("dialog input[name=token]", "\r")
 	b.sees("cas2 serve again", cellsOf("cas2", "up", 9)+` && document.querySelector(".standing .s-drain, .standing .s-maintenance") === null`)
+	b.opens("/order?server=cas2")
+	b.pressed("dialog input[name=who]", "\r")
+	b.sees("that the token is forgotten", `document.querySelector("dialog input[name=token]")?.value === ""`)
 	b.quiet("status of 403") // that of the wrong token
 }
 
@@ -223,10 +227,10 @@ func TestRealPageFitsEverybody(t *testing.T) {
 			b.run(colours(scheme), chromedp.EmulateViewport(width, 900), chromedp.Navigate(p.admin+"/"), chromedp.WaitVisible("table.matrix"))
 			look(where)
 			b.run(chromedp.Click(`td.cell.s-down button`), chromedp.WaitVisible(`.card:popover-open`))
-			look("a card of "+where)
+			look("a card of " + where)
 			b.run(chromedp.KeyEvent("\x1b"))
 			b.opens("/order?server=cas2")
-			look("the dialog of "+where)
+			look("the dialog of " + where)
 			for _, path := range []string{"/order?server=cas2", "/order/confirm?do=drain&server=cas2&why=x", "/order?do=timeout&profile=eas", "/order/confirm?do=reload"} {
 				b.run(chromedp.Navigate(p.admin+path), chromedp.WaitVisible("main.order"))
 				where := fmt.Sprintf("%s, %s, %d px", path, scheme, width)

@@ -62,7 +62,9 @@ type Core interface {
 	Secured(now int64, l Leg, dropped int, err error, d Driver)
 	// End reports that l sends nothing more. A nil err is a FIN: what was read
 	// before it has been offered, and l can still be sent to. Otherwise l is
-	// gone in both directions and free once the call returns.
+	// gone in both directions and free once the call returns. Under TLS a FIN is
+	// one with a close_notify; without, anybody may have sent it, and err is
+	// io.ErrUnexpectedEOF (RFC 8446, Section 6.1).
 	End(now int64, l Leg, err error, d Driver)
 	// Drained tells that what a full leg held back has left.
 	Drained(now int64, l Leg, d Driver)

@@ -54,11 +54,11 @@ type loginSession struct {
 
 func (s *loginSession) basic(ctx context.Context) error {
 	a := &s.probe.Account
-	resp, body, err := s.ask(ctx, "Basic "+base64.StdEncoding.EncodeToString([]byte(a.User+":"+a.Password)), true)
+	got, err := s.ask(ctx, "Basic "+base64.StdEncoding.EncodeToString([]byte(a.User+":"+a.Password)), true)
 	if err != nil {
 		return err
 	}
-	return s.judge(resp, body)
+	return s.judge(got)
 }
 
 // ntlm begins with a message that says nothing of the user, and answers the
@@ -68,14 +68,14 @@ func (s *loginSession) ntlm(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("NTLM: %w", err)
 	}
-	resp, _, err := s.ask(ctx, "NTLM "+base64.StdEncoding.EncodeToString(begin), false)
+	got, err := s.ask(ctx, "NTLM "+base64.StdEncoding.EncodeToString(begin), false)
 	if err != nil {
 		return err
 	}
-	challenge := challengeOf(resp.Header)
+	challenge := challengeOf(got.header)
 	switch {
-	case resp.StatusCode != http.StatusUnauthorized:
-		return &statusError{[]int{http.StatusUnauthorized}, resp.StatusCode, clip(resp.Status)}
+	case got.code != http.StatusUnauthorized:
+		return got.not(http.StatusUnauthorized)
 	case challenge == nil:
 		return errors.New("NTLM: want a challenge, got none: does the directory offer NTLM?")
 	}
@@ -83,11 +83,11 @@ func (s *loginSession) ntlm(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("NTLM: %s", clip(err.Error()))
 	}
-	resp, body, err := s.ask(ctx, "NTLM "+base64.StdEncoding.EncodeToString(answer), true)
+	got, err = s.ask(ctx, "NTLM "+base64.StdEncoding.EncodeToString(answer), true)
 	if err != nil {
 		return err
 	}
-	return s.judge(resp, body)
+	return s.judge(got)
 }
 
 // maxChallenge is the longest challenge of NTLM that is read, in octets.
@@ -108,28 +108,39 @@ func challengeOf(h http.Header) []byte {
 	return nil
 }
 
-// ask sends one request and reads the answer whole, so that the connection can
-// have another. The body goes with the last one alone.
-func (s *loginSession) ask(ctx context.Context, authorization string, last bool) (*http.Response, []byte, error) {
+// loginAnswer is an answer that was read whole.
+type loginAnswer struct {
+	code   int
+	status string // as the server gave it
+	header http.Header
+	body   []byte
+}
+
+// not returns the error of an answer with another status than the right one.
+func (a *loginAnswer) not(want int) error { return &statusError{[]int{want}, a.code, clip(a.status)} }
+
+// ask sends one request and reads the answer, so that the connection can have
+// another. The body goes with the last one alone.
+func (s *loginSession) ask(ctx context.Context, authorization string, last bool) (*loginAnswer, error) {
 	if _, err := io.WriteString(s.conn, s.probe.request(authorization, last)); err != nil {
-		return nil, nil, step(ctx, stepRequest, err)
+		return nil, step(ctx, stepRequest, err)
 	}
 	resp, err := readAnswer(s.in, s.probe.Question.method())
 	if err != nil {
 		if s.left.N <= 0 {
-			return nil, nil, fmt.Errorf("answer: more than %d octets", maxAnswer)
+			return nil, fmt.Errorf("answer: more than %d octets", maxAnswer)
 		}
-		return nil, nil, notHTTP(ctx, err)
+		return nil, notHTTP(ctx, err)
 	}
 	defer resp.Body.Close() // the connection's
 	body, err := io.ReadAll(resp.Body)
 	switch {
 	case err == nil:
-		return resp, body, nil
+		return &loginAnswer{resp.StatusCode, resp.Status, resp.Header, body}, nil
 	case s.left.N <= 0:
-		return nil, nil, fmt.Errorf("body: more than %d octets", maxAnswer)
+		return nil, fmt.Errorf("body: more than %d octets", maxAnswer)
 	default:
-		return nil, nil, step(ctx, "body", err)
+		return nil, step(ctx, "body", err)
 	}
 }
 
@@ -158,13 +169,13 @@ func (p *LoginProbe) request(authorization string, last bool) string {
 }
 
 // judge wants the right answer to somebody who is logged in.
-func (s *loginSession) judge(resp *http.Response, body []byte) error {
-	switch resp.StatusCode {
+func (s *loginSession) judge(got *loginAnswer) error {
+	switch got.code {
 	case http.StatusOK:
-		return s.probe.Question.judge(resp.Header, body)
+		return s.probe.Question.judge(got.header, got.body)
 	case http.StatusUnauthorized:
 		return fmt.Errorf("%w: 401 for %s", ErrRefused, s.probe.Account.User)
 	default:
-		return &statusError{[]int{http.StatusOK}, resp.StatusCode, clip(resp.Status)}
+		return got.not(http.StatusOK)
 	}
 }

@@ -9,6 +9,10 @@ import (
 	"casbah/balance"
 )
 
+// maxFirst is the longest that a service of which nothing is known waits for its
+// first probe.
+const maxFirst = time.Second
+
 // Change is a change of a service's state that its probes brought about.
 type Change struct {
 	Service  *balance.Service
@@ -110,7 +114,7 @@ func (m *Monitor) Verdict() balance.State {
 // resume takes up the state that the service has from before a reload, and
 // returns when the first probe is due. Starts are spread, so that a hundred
 // monitors do not probe at once: over a whole interval where the state is known,
-// over a tenth where traffic waits for it.
+// over a tenth, and not much, where traffic waits for it.
 func (m *Monitor) resume() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -119,7 +123,7 @@ func (m *Monitor) resume() time.Duration {
 		m.shallow.streak.Resume(a)
 		return spread(m.shallow.Interval)
 	}
-	return spread(m.shallow.Interval / 10)
+	return spread(min(m.shallow.Interval/10, maxFirst))
 }
 
 // ask probes once and takes the answer in.

@@ -298,3 +298,16 @@ func TestMonitorDefaults(t *testing.T) {
 		}
 	})
 }
+
+// However rarely a service is asked, its first answer is not waited for.
+func TestMonitorAsksSoonAtFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(good)
+		w.shallow.Interval = time.Hour
+		begun := time.Now()
+		w.runFor(t, time.Minute)
+		if len(w.begun) != 1 || w.begun[0].Sub(begun) > time.Second {
+			t.Errorf("probes at %v after %v; want one within a second", w.begun, begun)
+		}
+	})
+}

@@ -51,9 +51,7 @@ func NewTrace(accounts ...Account) *Trace {
 			continue
 		}
 		escaped := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(a.Password) // a quoted string of IMAP
-		for _, plain := range []string{a.Password, escaped} {
-			t.secrets = append(t.secrets, plain)
-		}
+		t.secrets = append(t.secrets, a.Password, escaped)
 		for _, coded := range []string{a.User + ":" + a.Password, "\x00" + a.User + "\x00" + a.Password, a.Password} {
 			t.secrets = append(t.secrets, base64.StdEncoding.EncodeToString([]byte(coded)))
 		}

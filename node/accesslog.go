@@ -96,6 +96,7 @@ func (l *accessLog) record(r *route.Record) bool {
 		rest = append(rest, b[:n]...)
 		return rest[start:len(rest):len(rest)]
 	}
+	e.User = keep(r.User)
 	e.Method, e.Host, e.Path = keep(r.Method[:min(len(r.Method), 32)]), keep(r.Host[:min(len(r.Host), 128)]), keep(r.Path)
 	select {
 	case l.queue <- e:
@@ -255,6 +256,9 @@ func writeRecord(out *zerolog.Logger, r *route.Record, text []byte) {
 	}
 	if r.Pinned {
 		e = e.Bool("pinned", true)
+	}
+	if len(r.User) > 0 {
+		e = e.Bytes("user", r.User)
 	}
 	if r.HTTP2 {
 		e = e.Bool("http2", true)

@@ -61,6 +61,25 @@ func TestAccessRecordForm(t *testing.T) {
 	}
 }
 
+// A user is recorded where there is one, with memory of the record's own.
+func TestAccessRecordNamesTheUser(t *testing.T) {
+	var out bytes.Buffer
+	l := newAccessLog(&out, nil, nil)
+	r := testRecord
+	r.User, r.Path = []byte(`example\alice`), bytes.Repeat([]byte("p"), 100_000)
+	l.record(&r)
+	clear(r.User)
+	r.User = nil
+	l.record(&r)
+	if err := l.stop(); err != nil {
+		t.Fatal(err)
+	}
+	first, second, _ := strings.Cut(out.String(), "\n")
+	if !strings.Contains(first, `"pinned":true,"user":"example\\alice"`) || strings.Contains(second, "user") {
+		t.Errorf("records:\n%s\n%s\nwant example\\alice in the first alone", first, second)
+	}
+}
+
 // A record keeps nothing of its caller, and cuts what is long.
 func TestAccessRecordHasMemoryOfItsOwn(t *testing.T) {
 	var out bytes.Buffer

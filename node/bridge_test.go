@@ -69,6 +69,9 @@ func TestRoutesOfABridge(t *testing.T) {
 	if len(scopes) != 3 {
 		t.Errorf("the bindings are shared in %v; want three scopes", scopes)
 	}
+	if own.Traffic == app.Traffic || own.Traffic.Pool != "cas" || app.Traffic.Pool != "app" {
+		t.Errorf("what is counted of the two pools: %s, %s", own.Traffic.Pool, app.Traffic.Pool)
+	}
 	if own.PanicBelow != 0 || app.PanicBelow != 90 || own.Candidates[0].Service == app.Candidates[1].Service ||
 		app.Candidates[0].Endpoint.Name != "app1" || app.Candidates[0].Endpoint.TLS != nil || app.Candidates[0].Endpoint.Target != "192.0.2.21:443" {
 		t.Errorf("pool cas has %+v, pool app %+v", own.Candidates, app.Candidates)

@@ -193,7 +193,7 @@ func (b *builder) profile(vip *profiles.VIP, rules *profiles.Profile) (*route.Pr
 		WebSocket:       rules.WebSocket,
 		Algorithm:       algorithm,
 		PanicBelow:      pool.PanicBelow,
-		Traffic:         b.vipCounters(vip.Name).Traffic(rules.Name),
+		Traffic:         b.vipCounters(vip.Name).Traffic(rules.Name, pool.Name),
 	}
 	if vip.Type == "http" && rules.HTTPSRedirect {
 		p.HTTPSPort = cmp.Or(profiles.HTTPSPort(b.conf, rules), 443)

@@ -52,10 +52,8 @@ func newDeep(w *plan) health.Probe {
 	}
 	account := health.Account{User: w.deep.User, Password: w.deep.Password.Reveal()}
 	switch w.deep.Kind {
-	case "imap":
-		return &health.IMAPProbe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), StartTLS: w.endpoint.StartTLS, Account: account}
-	case "pop3":
-		return &health.POP3Probe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), StartTLS: w.endpoint.StartTLS, Account: account}
+	case "imap", "pop3":
+		return mailProbe(w.deep.Kind, w.endpoint, account)
 	default:
 		return &health.LoginProbe{
 			Endpoint: w.endpoint, Host: cmp.Or(w.host, w.endpoint.Target), Question: health.Questions[w.deep.Kind],
@@ -108,9 +106,9 @@ func (n *Node) accountRests(user string, rests bool, refusal error) {
 		text = fmt.Sprintf("probe account refused: %s; deep probes with %s count no more and are tried rarely, until it is let in or a reload brings another password", refusal, user)
 	}
 	n.events.add(time.Now(), "health", text)
-	level := n.log.Info()
+	level := n.about("health").Info()
 	if rests {
-		level = n.log.Warn()
+		level = n.about("health").Warn()
 	}
 	level.Str("event", "health").Str("account", user).Bool("rests", rests).AnErr("cause", refusal).Msg("probe account")
 }

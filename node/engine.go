@@ -7,6 +7,7 @@ import (
 	"casbah/engine"
 	"casbah/engine/datagram"
 	"casbah/engine/netconn"
+	"casbah/internal/logs"
 	"casbah/route"
 )
 
@@ -65,7 +66,7 @@ func (n *Node) newFlows() *datagram.Engine {
 func (n *Node) panicked(where string, value any, stack []byte) {
 	n.panics.Add(1)
 	if stack != nil {
-		n.log.Error().Str("where", where).Interface("value", value).Bytes("stack", stack).
+		n.logs.Of(logs.Engine).Error().Str("where", where).Interface("value", value).Bytes("stack", stack).
 			Msg("a connection was ended by a fault of casbah's own; please report it")
 	}
 }

@@ -44,5 +44,5 @@ func (n *Node) watchForeign(v *builtVIP) {
 // fault is warn for what casbah itself has done wrong.
 func (n *Node) fault(now int64, kind, text string) {
 	n.events.add(time.Unix(0, now), kind, text)
-	n.log.Error().Str("event", kind).Msg(text)
+	n.about(kind).Error().Str("event", kind).Msg(text)
 }

@@ -107,7 +107,7 @@ func (n *Node) tellOfCrowd(now time.Time, st *persistence.Stats, k *keeping) {
 // in repeatEvery is an event; last is the time of that.
 func (n *Node) warnAgain(now time.Time, last *time.Time, text string) {
 	if !last.IsZero() && now.Sub(*last) < repeatEvery {
-		n.log.Warn().Str("event", "table").Msg(text)
+		n.about("table").Warn().Str("event", "table").Msg(text)
 		return
 	}
 	*last = now
@@ -141,8 +141,8 @@ func (n *Node) saveErrorText(err error) string {
 func (n *Node) leaveTable() {
 	begun := time.Now()
 	if err := n.tableFile.save(context.Background(), begun, n.live); err != nil {
-		n.log.Error().Err(err).Msg("the bindings cannot be saved: the next start goes back to those that were saved before, if any")
+		n.about("table").Error().Err(err).Msg("the bindings cannot be saved: the next start goes back to those that were saved before, if any")
 		return
 	}
-	n.log.Info().Int("bindings", n.tableFile.status().SavedBindings).Dur("took", time.Since(begun)).Msg("bindings saved")
+	n.about("table").Info().Int("bindings", n.tableFile.status().SavedBindings).Dur("took", time.Since(begun)).Msg("bindings saved")
 }

@@ -22,6 +22,7 @@ import (
 	"casbah/engine/datagram"
 	"casbah/engine/netconn"
 	"casbah/internal/acmecert"
+	"casbah/internal/logs"
 	"casbah/persistence"
 	"casbah/profiles"
 	"casbah/route"
@@ -30,7 +31,8 @@ import (
 
 // Node is one running casbah. Made by New, set to work by Start.
 type Node struct {
-	log      zerolog.Logger
+	log      zerolog.Logger // of what is of no part of its own
+	logs     *logs.Set
 	version  string
 	started  time.Time
 	config   *profiles.Config // as started; Process of it never changes
@@ -100,7 +102,7 @@ func New(conf *profiles.Config, o Options) (*Node, error) {
 	}
 	table := persistence.NewTable(persistence.TableOptions{PerCore: conf.Limits.Bindings})
 	n := &Node{
-		log:        o.Log,
+		logs:       logs.New(o.Log, conf.Log.Level),
 		version:    o.Version,
 		started:    time.Now(),
 		config:     conf,
@@ -120,6 +122,7 @@ func New(conf *profiles.Config, o Options) (*Node, error) {
 	}
 	n.acme = acmecert.NewManager(o.Version, &n.challenges)
 	n.live.challenges, n.live.staples = &n.challenges.http, tlsterm.NewStaples(filepath.Join(conf.StateDir, stapleDir))
+	n.log = *n.logs.Of(logs.Node)
 	if n.access, err = openAccessLog(conf.Log.Access, n.recordsLost); err != nil {
 		return nil, err
 	}
@@ -168,13 +171,13 @@ func (n *Node) Ready() bool { return n.ready.Load() && !n.stopping.Load() }
 // event notes something that an administrator may ask about, and logs it.
 func (n *Node) event(kind, text string) {
 	n.events.add(time.Now(), kind, text)
-	n.log.Info().Str("event", kind).Msg(text)
+	n.about(kind).Info().Str("event", kind).Msg(text)
 }
 
 // warn is event for what an administrator should do something about.
 func (n *Node) warn(kind, text string) {
 	n.events.add(time.Now(), kind, text)
-	n.log.Warn().Str("event", kind).Msg(text)
+	n.about(kind).Warn().Str("event", kind).Msg(text)
 }
 
 // Addrs returns the addresses that the VIP of that name listens on, in the order

@@ -63,10 +63,10 @@ func (n *Node) startProbe(w plan) *probing {
 	p.monitor = health.NewMonitor(health.Options{
 		Service: w.service,
 		Asking: health.Asking{
-			Probe: n.relearned(&w), Interval: w.probe.Interval, Timeout: w.probe.Timeout, Rise: w.probe.Rise, Fall: w.probe.Fall,
+			Probe: n.logged(n.relearned(&w), &w, "shallow"), Interval: w.probe.Interval, Timeout: w.probe.Timeout, Rise: w.probe.Rise, Fall: w.probe.Fall,
 		},
 		Deep: health.Asking{
-			Probe: newDeep(&w), Interval: w.deep.Interval, Timeout: w.deep.Timeout, Rise: w.deep.Rise, Fall: w.deep.Fall,
+			Probe: n.logged(newDeep(&w), &w, "deep"), Interval: w.deep.Interval, Timeout: w.deep.Timeout, Rise: w.deep.Rise, Fall: w.deep.Fall,
 		},
 		Guard:    w.guard,
 		Alone:    func(since time.Time) bool { return n.worksBeside(&w, since) },
@@ -88,10 +88,8 @@ func newProbe(w *plan) health.Probe {
 			Endpoint: w.endpoint, Method: w.probe.Method, Path: w.probe.Path,
 			Host: cmp.Or(w.host, w.endpoint.Target), Expect: w.probe.Expect, FQDN: w.fqdn,
 		}
-	case "imap":
-		return &health.IMAPProbe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), StartTLS: w.endpoint.StartTLS}
-	case "pop3":
-		return &health.POP3Probe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), StartTLS: w.endpoint.StartTLS}
+	case "imap", "pop3":
+		return mailProbe(w.probe.Kind, w.endpoint, health.Account{})
 	case "smtp":
 		return &health.SMTPProbe{Endpoint: w.endpoint, TLS: passedTLS(w.endpoint), StartTLS: w.endpoint.StartTLS}
 	case "epm":
@@ -103,6 +101,15 @@ func newProbe(w *plan) health.Probe {
 	default:
 		return &health.TCPProbe{Endpoint: w.endpoint}
 	}
+}
+
+// mailProbe returns a probe of IMAP4 or POP3, which logs in if a names somebody.
+func mailProbe(kind string, e *balance.Endpoint, a health.Account) health.Probe {
+	m := health.MailProbe{Endpoint: e, TLS: passedTLS(e), StartTLS: e.StartTLS, Account: a}
+	if kind == "imap" {
+		return (*health.IMAPProbe)(&m)
+	}
+	return (*health.POP3Probe)(&m)
 }
 
 // passedTLS is the TLS that a probe speaks on a port of mail servers which begin
@@ -126,9 +133,9 @@ func (n *Node) stateChanged(c health.Change) {
 		text += ": " + c.Cause.Error()
 	}
 	n.events.add(c.At, "health", text)
-	level := n.log.Info()
+	level := n.about("health").Info()
 	if c.To == balance.Down {
-		level = n.log.Warn()
+		level = n.about("health").Warn()
 	}
 	level.Str("event", "health").
 		Str("profile", c.Service.Profile).Str("server", c.Service.Server.Name).

@@ -66,11 +66,13 @@ func TestDeepProbeOfAProfile(t *testing.T) {
 		{"pop3", profiles.Profile{Probe: profiles.Probe{Kind: "pop3", User: "probe", Password: "Secret1"}}, "*health.POP3Probe", "POP3 login, STAT", "", false},
 		{"imap", profiles.Profile{Probe: profiles.Probe{Kind: "imap", User: "probe", Password: "Secret1"}}, "*health.IMAPProbe", "IMAP4 login, NOOP", "", false},
 		{
-			"ews", profiles.Profile{DeepProbe: profiles.DeepProbe{Kind: "ews", Auth: "ntlm", Path: "/x", User: "probe", Password: "Secret1"}},
+			"ews",
+			profiles.Profile{DeepProbe: profiles.DeepProbe{Kind: "ews", Auth: "ntlm", Path: "/x", User: "probe", Password: "Secret1"}},
 			"*health.LoginProbe", "login, GetFolder of the inbox", "/x", true,
 		},
 		{
-			"eas", profiles.Profile{DeepProbe: profiles.DeepProbe{Kind: "eas", Auth: "basic", User: "probe", Password: "Secret1"}},
+			"eas",
+			profiles.Profile{DeepProbe: profiles.DeepProbe{Kind: "eas", Auth: "basic", User: "probe", Password: "Secret1"}},
 			"*health.LoginProbe", "login, versions of ActiveSync", "", false,
 		},
 		{"none", profiles.Profile{Probe: profiles.Probe{Kind: "imap"}}, "<nil>", "", "", false},

@@ -156,6 +156,7 @@ func (n *Node) commit(snap *snapshot, opened []*socket) {
 func (n *Node) enter(v *builtVIP) {
 	if n.access != nil {
 		counters := v.route.Counters
+		v.route.Users = n.config.Log.Users
 		v.route.Log = func(r *route.Record) {
 			if !n.access.record(r) {
 				counters.Unlogged.Add(1)

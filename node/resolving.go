@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"casbah/internal/logs"
 )
 
 // resolveAll looks up the servers of snap, all at once. One that cannot be
@@ -16,7 +18,7 @@ func (n *Node) resolveAll(ctx context.Context, snap *snapshot) {
 		}
 		wg.Go(func() {
 			if err := resolve(ctx, e); err != nil {
-				n.throttle.tell(time.Now(), "resolve "+e.Target, n.log.Warn().Err(err), "the address of a server cannot be found")
+				n.throttle.tell(time.Now(), "resolve "+e.Target, n.logs.Of(logs.Engine).Warn().Err(err), "the address of a server cannot be found")
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 
 	"casbah/engine"
 	"casbah/engine/datagram"
+	"casbah/internal/logs"
 	"casbah/profiles"
 	"casbah/protocols/http1"
 	"casbah/protocols/relay"
@@ -132,7 +133,7 @@ func (n *Node) serve(s *socket) {
 	ln, flows := e.listener, e.flows
 	n.work.Go(func() {
 		if err := s.serve(ln, flows); err != nil {
-			n.log.Error().Err(err).Str("vip", s.vip).Stringer("listen", s.conf).Msg("the listener has ended")
+			n.logs.Of(logs.Engine).Error().Err(err).Str("vip", s.vip).Stringer("listen", s.conf).Msg("the listener has ended")
 		}
 	})
 }

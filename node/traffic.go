@@ -8,9 +8,10 @@ import (
 	"casbah/route"
 )
 
-// TrafficStatus are the requests of one profile of a VIP.
+// TrafficStatus are the requests of one profile of a VIP on one pool.
 type TrafficStatus struct {
 	Profile  string // empty: requests that have none
+	Pool     string // likewise
 	Requests uint64
 	Status   map[string]uint64 // as in VIPStatus
 	Waits    []uint64          // those with a response, by the time to its first octet: as WaitBounds, and longer
@@ -27,7 +28,7 @@ func trafficStatus(c *route.Counters) []TrafficStatus {
 	for i := range figures {
 		f := &figures[i]
 		out[i] = TrafficStatus{
-			Profile: f.Profile, Requests: f.Requests(), Status: make(map[string]uint64),
+			Profile: f.Profile, Pool: f.Pool, Requests: f.Requests(), Status: make(map[string]uint64),
 			Waits: f.Waits[:], Waited: f.Waited, Rebinds: f.Rebinds,
 		}
 		for class, n := range f.Status {

@@ -37,6 +37,9 @@ type Log struct {
 	Level string `toml:"level"`
 	// Access is where access records go: off, stderr, or the path of a file.
 	Access string `toml:"access"`
+	// Users has access records name the user of a connection that carries an
+	// identity. Names of people are in the log then.
+	Users bool `toml:"users"`
 }
 
 // Limits bound what clients can make casbah hold.

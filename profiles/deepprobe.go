@@ -110,10 +110,18 @@ func (k *checker) deepRequest(p place, d *DeepProbe) {
 	}
 }
 
-// deepSafe notes where the password of a deep probe passes in clear.
+// deepSafe notes where the password of a deep probe passes in clear, and where it
+// cannot log in.
 func (k *checker) deepSafe(pr *Profile, pool *Pool) {
-	at := profilePlace(pr.Name).key("deep_probe").key("user")
-	if pool != nil && pool.UpstreamTLS == "off" && k.written(at) && pr.DeepProbe.Auth == "basic" {
+	table := profilePlace(pr.Name).key("deep_probe")
+	at := table.key("user")
+	if pool == nil || !k.written(at) {
+		return
+	}
+	if pool.UpstreamTLS == "off" && pr.DeepProbe.Auth == "basic" {
 		k.note(at, "pool %q: the password is sent in clear, for whoever stands between casbah and the servers to read", pool.Name)
+	}
+	if pr.ExtendedProtection == "require" && pr.DeepProbe.Auth == "ntlm" {
+		k.note(table.key("auth"), "Extended Protection refuses a login by NTLM that is not tied to its TLS, as the probe's: where the directory has Basic, use \"basic\"")
 	}
 }

@@ -38,7 +38,7 @@ func (e End) String() string {
 
 // Record is what the access log tells of one request, or of one relayed
 // connection. Its slices are valid during the call that hands it over. It holds
-// no secret: no query, no header value, no user.
+// no secret: no query, no header value, and no user unless the site asks.
 type Record struct {
 	VIP        string
 	Profile    string // empty if none was found
@@ -58,6 +58,7 @@ type Record struct {
 	Finish     int64
 	End        End
 	Pinned     bool   // the upstream connection carries an identity
+	User       []byte // whom its credentials named last, where VIP.Users asks; empty: nobody
 	Clash      string // name of a cookie of casbah's own that somebody else makes too; empty: none was seen
 	ClashSet   bool   // the server made it; else the client brought what casbah did not make
 	Cookieless bool   // casbah gave its cookie again, as the client connection does not bring the one of before

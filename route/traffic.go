@@ -21,10 +21,11 @@ var Bounds = [...]time.Duration{
 	10 * time.Second, 30 * time.Second,
 }
 
-// Traffic are the figures of one profile of a VIP. One add counts a request by
+// Traffic are the figures of one profile of a VIP on one pool: a VIP that leads
+// names to several has some for each. One add counts a request by
 // its status and by its time both: the totals are sums, which whoever asks makes.
 type Traffic struct {
-	Name string // of the profile; empty: requests that have none
+	Name, Pool string // of the profile; empty: requests that have none
 
 	answered [Classes][len(Bounds) + 1]atomic.Uint64 // by hundreds of the status, and by the time to the first response octet
 	waited   atomic.Uint64                           // nanoseconds, of all that have a response
@@ -34,6 +35,7 @@ type Traffic struct {
 // Figures are what a Traffic has counted.
 type Figures struct {
 	Profile string
+	Pool    string
 	Status  [Classes]uint64         // requests by hundreds of the status; 0: no response
 	Waits   [len(Bounds) + 1]uint64 // those with a response, by the time to its first octet: as Bounds, and longer
 	Waited  time.Duration           // the sum of these times
@@ -73,7 +75,7 @@ func bucket(d time.Duration) int {
 
 // Figures returns what was counted until now.
 func (t *Traffic) Figures() Figures {
-	f := Figures{Profile: t.Name, Waited: time.Duration(t.waited.Load()), Rebinds: make(map[string]uint64)}
+	f := Figures{Profile: t.Name, Pool: t.Pool, Waited: time.Duration(t.waited.Load()), Rebinds: make(map[string]uint64)}
 	for class := range t.answered {
 		for i := range t.answered[class] {
 			n := t.answered[class][i].Load()
@@ -97,18 +99,18 @@ type traffics struct {
 	list []*Traffic
 }
 
-// Traffic returns the figures of the profile of that name on the VIP, the same
-// for ever.
-func (c *Counters) Traffic(profile string) *Traffic {
+// Traffic returns the figures of the profile of that name on the VIP and that pool,
+// the same for ever.
+func (c *Counters) Traffic(profile, pool string) *Traffic {
 	ts := &c.traffics
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	for _, t := range ts.list {
-		if t.Name == profile {
+		if t.Name == profile && t.Pool == pool {
 			return t
 		}
 	}
-	t := &Traffic{Name: profile}
+	t := &Traffic{Name: profile, Pool: pool}
 	ts.list = append(ts.list, t)
 	return t
 }

@@ -10,7 +10,7 @@ import (
 // A request is counted once, by its status and its time; the totals are sums.
 func TestCount(t *testing.T) {
 	c := new(Counters)
-	owa := &Profile{Name: "owa", Traffic: c.Traffic("owa")}
+	owa := &Profile{Name: "owa", Traffic: c.Traffic("owa", "cas")}
 	v := &VIP{Counters: c}
 	for _, f := range []Finished{
 		{Profile: owa, Status: 200, Wait: Bounds[0]},
@@ -42,14 +42,17 @@ func TestCount(t *testing.T) {
 	if all[0].Status[4] != 2 || c.In.Load() != 11 || c.Out.Load() != 22 || c.Ends[EndClient].Load() != 1 {
 		t.Errorf("without a profile: %v; %d in, %d out", all[0].Status, c.In.Load(), c.Out.Load())
 	}
-	if again := c.Traffic("owa"); again != owa.Traffic {
+	if again := c.Traffic("owa", "cas"); again != owa.Traffic {
 		t.Error("a profile has two figures")
+	}
+	if other := c.Traffic("owa", "app"); other == owa.Traffic || other.Figures().Pool != "app" {
+		t.Error("two pools share figures")
 	}
 }
 
 func TestCountDoesNotAllocate(t *testing.T) {
 	c := new(Counters)
-	v, p := &VIP{Counters: c}, &Profile{Traffic: c.Traffic("owa")}
+	v, p := &VIP{Counters: c}, &Profile{Traffic: c.Traffic("owa", "cas")}
 	if n := testing.AllocsPerRun(100, func() { v.Count(Finished{Profile: p, Status: 200, Wait: time.Millisecond}) }); n != 0 {
 		t.Errorf("%v allocations; want none", n)
 	}

@@ -39,6 +39,7 @@ type VIP struct {
 	Split     func(Split)   // is told of virtual connections whose channels are apart; nil: nobody is. It does not block.
 	Faulted   func(Foreign) // is told of requests on somebody else's connection; nil: nobody is. It does not block.
 	Decisions *Decisions    // keeps what was decided; nil: nothing does
+	Users     bool          // access records name the user of a connection that carries an identity
 	Log       func(*Record) // takes the access record of a request; nil: no log. It does not block or keep the record.
 }
 

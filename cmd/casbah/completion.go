@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"casbah/internal/logs"
 	"casbah/profiles"
 )
 
@@ -80,6 +81,8 @@ func operandsOf(c *command) string {
 		return shippedNames()
 	case "completion":
 		return "bash"
+	case "log":
+		return strings.Join(slices.Concat([]string{"all"}, logs.Parts(), logs.Levels, []string{"file"}), " ")
 	}
 	var words []string
 	if list, ok := strings.CutPrefix(c.args, "["); ok {

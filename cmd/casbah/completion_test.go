@@ -31,6 +31,7 @@ func TestCompletion(t *testing.T) {
 		{"words", []string{"bindings", "d"}, []string{"delete"}},
 		{"profile-of-a-flag", []string{"bindings", "-profile", "outl"}, []string{"outlook_anywhere"}},
 		{"profile", []string{"profiles", "ow"}, []string{"owa"}},
+		{"profile-to-probe", []string{"probe", "ow"}, []string{"owa"}},
 		{"file", []string{"check", "-c", "completion_te"}, []string{"completion_test.go"}},
 		{"nothing", []string{"reload", "x"}, nil},
 		{"no-command", []string{"srve", ""}, nil},

@@ -49,12 +49,7 @@ func runLab(ctx context.Context, t *terminal, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir) // a directory of the lab's own, in the temporary one
-	front.StateDir = filepath.Join(dir, "state")
-	if front.Cert, front.Key, err = lab.Certificate(dir); err != nil {
-		return err
-	}
-	front.ProbeWords = filepath.Join(dir, "probe.words")
-	if err := os.WriteFile(front.ProbeWords, []byte(lab.ProbePassword+"\n"), 0o600); err != nil {
+	if err := furnish(dir, &front); err != nil {
 		return err
 	}
 	front.TokenFile = filepath.Join(dir, "admin.token")
@@ -80,6 +75,16 @@ func runLab(ctx context.Context, t *terminal, args []string) error {
 	return hintAtFlags(runNode(ctx, conf, newLogger("warn"), nil, func() {
 		fmt.Fprint(t.out, array.Guide(front), "\nThe configuration is in "+conf.Path+". Ctrl-C ends the lab.\n")
 	}))
+}
+
+// furnish puts the files that casbah needs into dir.
+func furnish(dir string, front *lab.Front) (err error) {
+	front.StateDir = filepath.Join(dir, "state")
+	if front.Cert, front.Key, err = lab.Certificate(dir); err != nil {
+		return err
+	}
+	front.ProbeWords = filepath.Join(dir, "probe.words")
+	return os.WriteFile(front.ProbeWords, []byte(lab.ProbePassword+"\n"), 0o600)
 }
 
 // hintAtFlags tells how to run the lab beside what has its ports.

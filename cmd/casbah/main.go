@@ -48,6 +48,7 @@ func commands() []command {
 		{"maintenance", "SERVER", "have nobody use a server", maintenance},
 		{"ready", "SERVER", "have everybody use a server again", ready},
 		{"timeout", "PROFILE MINUTES", "have the bindings of a profile last that long without use", timeout},
+		{"log", "[[PART] LEVEL]", "show or change how much a running casbah logs of a part of it", logLevel},
 		{"reload", "-token-file FILE", "have a running casbah read its configuration again", reload},
 		{"explain", "[METHOD] URL", "say where a request would go, and why", explain},
 		{"probe", "[SERVER] [PROFILE]", "ask servers whether they work, and show what they say", probe},

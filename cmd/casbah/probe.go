@@ -20,9 +20,9 @@ import (
 // the casbah that runs was answered.
 func probe(ctx context.Context, t *terminal, args []string) error {
 	fs := newFlags(t, "probe", "-c FILE | [-admin URL] [-now]  [SERVER] [PROFILE] [-quiet] [-json]")
-	path := fs.String("c", "", "configuration `file`: ask its servers, without a casbah that runs")
-	server := newClient(fs)
-	now := fs.Bool("now", false, "have the casbah that runs ask again, beside its own probes; needs the token")
+	ask := probing{server: newClient(fs)}
+	fs.StringVar(&ask.path, "c", "", "configuration `file`: ask its servers, without a casbah that runs")
+	fs.BoolVar(&ask.now, "now", false, "have the casbah that runs ask again, beside its own probes; needs the token")
 	quiet := fs.Bool("quiet", false, "leave out what was said")
 	asJSON := fs.Bool("json", false, "print JSON")
 	operands, err := parseAnywhere(fs, args, 2)
@@ -30,7 +30,7 @@ func probe(ctx context.Context, t *terminal, args []string) error {
 		return err
 	}
 	err = modeOf(fs)
-	if err == nil && *path != "" && *now {
+	if err == nil && ask.path != "" && ask.now {
 		err = errors.New("-c asks in any case, and -now the casbah that runs: want one of them")
 	}
 	if err != nil {
@@ -38,7 +38,7 @@ func probe(ctx context.Context, t *terminal, args []string) error {
 		return errUsage
 	}
 	operands = append(operands, "", "")
-	answers, err := probed(ctx, t, server, *path, *now, node.ProbeFilter{Server: operands[0], Profile: operands[1]})
+	answers, err := ask.answers(ctx, t, node.ProbeFilter{Server: operands[0], Profile: operands[1]})
 	if err != nil {
 		return err
 	}
@@ -52,17 +52,24 @@ func probe(ctx context.Context, t *terminal, args []string) error {
 	return cmp.Or(err, verdictOf(answers))
 }
 
-// probed returns the answers of those that are asked.
-func probed(ctx context.Context, t *terminal, server *client, path string, now bool, f node.ProbeFilter) (answers []node.ProbeAnswer, err error) {
+// probing says who asks the servers.
+type probing struct {
+	path   string // of a configuration file; empty: the casbah that runs
+	now    bool   // whether that is to ask again
+	server *client
+}
+
+// answers returns what the services answer that f means.
+func (a *probing) answers(ctx context.Context, t *terminal, f node.ProbeFilter) (all []node.ProbeAnswer, err error) {
 	switch {
-	case path != "":
-		conf, _, err := profiles.Load(path)
+	case a.path != "":
+		conf, _, err := profiles.Load(a.path)
 		if err != nil {
 			return nil, mistakes(t, err)
 		}
 		return node.ProbeConfig(ctx, conf, f)
-	case now:
-		err = server.do(ctx, http.MethodPost, "/api/v1/probe", f, &answers)
+	case a.now:
+		err = a.server.do(ctx, http.MethodPost, "/api/v1/probe", f, &all)
 	default:
 		q := make(url.Values)
 		for name, value := range map[string]string{"server": f.Server, "profile": f.Profile} {
@@ -70,9 +77,9 @@ func probed(ctx context.Context, t *terminal, server *client, path string, now b
 				q.Set(name, value)
 			}
 		}
-		err = server.get(ctx, "/api/v1/probes?"+q.Encode(), &answers)
+		err = a.server.get(ctx, "/api/v1/probes?"+q.Encode(), &all)
 	}
-	return answers, err
+	return all, err
 }
 
 // verdictOf fails unless all of them are up.

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"casbah/admin"
+	"casbah/internal/logs"
 	"casbah/node"
 	"casbah/profiles"
 )
@@ -71,7 +72,8 @@ func runNode(ctx context.Context, conf *profiles.Config, log zerolog.Logger, ord
 	var alive sync.WaitGroup
 	defer func() { stopPage(); alive.Wait() }()
 	pageDone := make(chan error, 1)
-	go func() { pageDone <- admin.Serve(pageCtx, newAdmin(n, conf, log), doors...) }()
+	go func() { pageDone <- admin.Serve(pageCtx, newAdmin(n, conf, n.Logger(logs.Admin)), doors...) }()
+	log = n.Logger(logs.Admin)
 	log.Info().Str("page", "http://"+adminNet.Addr().String()+"/").Msg("admin listener is open")
 	ready()
 	systemd := manager{log}

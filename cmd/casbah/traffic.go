@@ -11,9 +11,12 @@ import (
 	"casbah/admin"
 )
 
-// printTraffic writes the requests of each profile that has any; rates by profile,
-// nil: they are not known.
-func printTraffic(out io.Writer, v *admin.VIP, rates map[string]float64) {
+// served is a profile on a pool.
+type served struct{ profile, pool string }
+
+// printTraffic writes the requests of each profile that has any; rates by profile
+// and pool, nil: they are not known.
+func printTraffic(out io.Writer, v *admin.VIP, rates map[served]float64) {
 	m := columns{out: out}
 	for i := range v.Traffic {
 		t := &v.Traffic[i]
@@ -24,21 +27,31 @@ func printTraffic(out io.Writer, v *admin.VIP, rates map[string]float64) {
 			m.row(append([]string{"  " + pad("requests"), "all", "5xx", "median", "p99"}, rateTitle(rates)...)...)
 		}
 		cells := []string{
-			"  " + pad(cmp.Or(t.Profile, "(no path fits)")), fmt.Sprint(t.Requests), fmt.Sprint(t.Status["5xx"]),
+			"  " + pad(trafficLabel(v, t)), fmt.Sprint(t.Requests), fmt.Sprint(t.Status["5xx"]),
 			brief(seconds(t.Median)), brief(seconds(t.Most)),
 		}
 		if rates != nil {
-			cells = append(cells, fmt.Sprintf("%.1f", rates[t.Profile]))
+			cells = append(cells, fmt.Sprintf("%.1f", rates[served{t.Profile, t.Pool}]))
 		}
 		m.row(cells...)
 	}
 	m.flush()
 }
 
+// trafficLabel names the profile of t, and its pool where the VIP has or had it on
+// another one, too.
+func trafficLabel(v *admin.VIP, t *admin.Traffic) string {
+	twice := slices.ContainsFunc(v.Traffic, func(o admin.Traffic) bool { return o.Profile == t.Profile && o.Pool != t.Pool })
+	if twice {
+		return t.Profile + " on " + t.Pool
+	}
+	return cmp.Or(t.Profile, "(no path fits)")
+}
+
 // pad fills a label up to the column of the text beside it.
 func pad(label string) string { return fmt.Sprintf("%-*s", labelWidth-4, label) }
 
-func rateTitle(rates map[string]float64) []string {
+func rateTitle(rates map[served]float64) []string {
 	if rates == nil {
 		return nil
 	}
@@ -47,7 +60,7 @@ func rateTitle(rates map[string]float64) []string {
 
 // ratesOf returns the requests per second of each profile of v since before; nil
 // where that tells nothing: another casbah, or another VIP.
-func ratesOf(v *admin.VIP, st, before *admin.Status) map[string]float64 {
+func ratesOf(v *admin.VIP, st, before *admin.Status) map[served]float64 {
 	if before == nil || !before.Started.Equal(st.Started) {
 		return nil
 	}
@@ -56,12 +69,12 @@ func ratesOf(v *admin.VIP, st, before *admin.Status) map[string]float64 {
 	if i < 0 || took <= 0 {
 		return nil
 	}
-	rates := make(map[string]float64)
+	rates := make(map[served]float64)
 	for _, t := range v.Traffic {
-		rates[t.Profile] = float64(t.Requests) / took
+		rates[served{t.Profile, t.Pool}] = float64(t.Requests) / took
 	}
 	for _, t := range before.VIPs[i].Traffic {
-		rates[t.Profile] -= float64(t.Requests) / took
+		rates[served{t.Profile, t.Pool}] -= float64(t.Requests) / took
 	}
 	return rates
 }

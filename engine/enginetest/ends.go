@@ -19,6 +19,7 @@ import (
 func ends() []behaviour {
 	return []behaviour{
 		{"end-how", endHow, alone},
+		{"end-cut-off", endCutOff, alone},
 		{"end-upstream", endUpstream, alone},
 		{"end-after-hold", endAfterHold, alone},
 		{"end-behind-octets", endBehindOctets, alone},
@@ -61,6 +62,59 @@ func endHow(t *trial) {
 				Wait(t, s)
 			})
 		})
+	}
+}
+
+// endCutOff reports a FIN under TLS without a close_notify as an end that was cut
+// off, behind the octets that came before it: of a client, and of a server.
+func endCutOff(t *trial) {
+	t.run("client", func(t *trial) {
+		told, got := make(chan error, 1), make(chan string, 1)
+		s := t.start(engine.Config{}, overTLS.listener(Fixed(&Toy{
+			OnBytes: func(_ engine.Leg, p []byte, _ engine.Driver) int {
+				got <- string(p)
+				return len(p)
+			},
+			OnEnd: func(_ engine.Leg, err error, _ engine.Driver) { told <- err },
+		})))
+		nc := overTLS.dial(t, s.at)
+		Send(t, nc, "last")
+		cutOff(t, nc)
+		if got := Receive(t, got, "octets"); got != "last" {
+			t.Errorf("Bytes(%q) before the end; want %q", got, "last")
+		}
+		if err := Receive(t, told, "End"); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("End(%v); want %v", err, io.ErrUnexpectedEOF)
+		}
+		Wait(t, s)
+	})
+	t.run("server", func(t *trial) {
+		read, told := make(chan struct{}), make(chan error, 1)
+		up := Upstream(t, true, func(nc net.Conn) {
+			_, _ = io.WriteString(nc, "last")
+			<-read
+			cutOff(t, nc)
+		})
+		s := t.start(engine.Config{}, &engine.Listener{New: Fixed(newLastReader(up, read, told))})
+		nc := Dial(t, s.at)
+		Send(t, nc, "x")
+		if err := Receive(t, told, "End of the server"); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("End(%v); want %v", err, io.ErrUnexpectedEOF)
+		}
+		_ = nc.Close()
+		Wait(t, s)
+	})
+}
+
+// cutOff ends what nc sends by a FIN, and no word of TLS.
+func cutOff(t *trial, nc net.Conn) {
+	over, ok := nc.(interface{ NetConn() net.Conn })
+	if !ok {
+		t.Errorf("%T is not TLS", nc)
+		return
+	}
+	if tcp, ok := over.NetConn().(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
 	}
 }
 

@@ -50,7 +50,7 @@ const (
 // behaviours returns all.
 func behaviours() []behaviour {
 	return slices.Concat(
-		octets(), ends(), closes(), moves(), wakes(), wakers(), dials(), parks(), reviews(), stops(),
+		octets(), ends(), closes(), moves(), wakes(), wakers(), dials(), parks(), ties(), reviews(), stops(),
 		panics(), conns(), greetings(), limits(), sockets(), startTLSs(), upStartTLSs(), proxies(),
 	)
 }

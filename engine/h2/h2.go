@@ -37,6 +37,7 @@ const (
 	MaxStreams = 128       // open at once
 	connWindow = 1 << 20   // octets of all request bodies that no core has taken yet
 	window     = 256 << 10 // of one of them
+	frameSize  = 16 << 10  // of what clients send, the least that they may count on
 	stallTime  = 2 * time.Minute
 )
 
@@ -96,6 +97,7 @@ func newHTTP(t *Terms) *http.Server {
 		MaxHeaderBytes: 2 * t.HeadBytes, // of fields, each with the 32 octets that RFC 9113 adds: the core refuses what is above HeadBytes, and is asked first
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          MaxStreams,
+			MaxReadFrameSize:              frameSize,
 			MaxReceiveBufferPerConnection: connWindow,
 			MaxReceiveBufferPerStream:     window,
 			WriteByteTimeout:              stallTime,

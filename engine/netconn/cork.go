@@ -1,6 +1,7 @@
 package netconn
 
 import (
+	"io"
 	"net"
 	"sync"
 
@@ -32,9 +33,25 @@ var (
 // TLSNote implements tlsid.Carrier.
 func (c *cork) TLSNote() *tlsid.Note { return &c.note }
 
+// errCut is the end of a socket under TLS without a close_notify. A tls.Conn
+// takes io.EOF between two records for a clean end, which is what somebody else
+// can make of a connection as well (RFC 8446, Section 6.1).
+var errCut error = cut{}
+
+type cut struct{}
+
+func (cut) Error() string { return io.ErrUnexpectedEOF.Error() }
+
+// Is has errors.Is find what every driver reports. The tls.Conn compares by
+// identity, and would make io.EOF of it.
+func (cut) Is(target error) bool { return target == io.ErrUnexpectedEOF }
+
 // Read implements net.Conn for the tls.Conn.
 func (c *cork) Read(p []byte) (int, error) {
 	n, err := c.socket.Read(p)
+	if err == io.EOF { //nolint:errorlint // a net.Conn returns it as it is
+		err = errCut
+	}
 	if c.parks {
 		c.socket.mu.Lock()
 		c.in.Pass(p[:n])

@@ -4,9 +4,16 @@
 
 const dialog = document.getElementById("order");
 
-// The token is kept in memory, while this document lives, and nowhere else: what
-// a browser stores outlives the person at the desk.
+// The token is kept in memory, until this document goes or ten minutes after the
+// last order, and nowhere else: what a browser stores outlives the person at the desk.
 let token = "";
+let forgetting;
+
+function remember(given) {
+  token = given;
+  clearTimeout(forgetting);
+  forgetting = setTimeout(() => { token = ""; }, 600000);
+}
 
 // place shows the sheet of a document that casbah has sent.
 function place(html) {
@@ -55,11 +62,11 @@ async function send(form) {
     // An order that is done answers with a redirect to the page, which is here already.
     const answer = await fetch(form.action, { method: "POST", body: fields, redirect: "manual" });
     if (answer.type === "opaqueredirect") {
-      token = given;
+      remember(given);
       dialog.close();
       return;
     }
-    token = answer.status === 403 ? "" : given;
+    remember(answer.status === 403 ? "" : given);
     place(await answer.text());
   } catch (e) {
     say("casbah does not answer; look whether the order is in force: " + e.message);

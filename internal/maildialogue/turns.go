@@ -18,9 +18,9 @@ type Turns struct {
 func NewTurns(p Protocol, o Options) Turns { return Turns{State: NewState(o), protocol: p} }
 
 // Command returns the first line of what the client says, and the same without
-// its end; nil: it waits, or there is more to come. In the phase Answers it is
-// no command, but answers the server.
-func (t *Turns) Command(p []byte, e *Effect) (line, text []byte, cause *ProtocolError) {
+// its end. Without a text there is no command: it waits, or there is more to come,
+// or the line answers the server, and has been passed on as one of that kind.
+func (t *Turns) Command(p []byte, answer uint8, e *Effect) (line, text []byte, cause *ProtocolError) {
 	if t.Phase == Awaits || t.Queue.Full() || t.Edits() && !t.Greeted {
 		t.Hold(e)
 		return nil, nil, nil
@@ -39,6 +39,10 @@ func (t *Turns) Command(p []byte, e *Effect) (line, text []byte, cause *Protocol
 	text, ok := Clean(line)
 	if !ok {
 		return nil, nil, t.protocol.Client(BareEnd)
+	}
+	if t.Phase == Answers {
+		t.Forward(line, answer, true, e)
+		text = nil
 	}
 	return line, text, nil
 }

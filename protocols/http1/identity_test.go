@@ -212,6 +212,22 @@ func TestPairKnowsItsIdentity(t *testing.T) {
 	}
 }
 
+// Access records name users only where the site asks for it.
+func TestRecordNamesUsersWhereAsked(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		s := newSite(t)
+		s.vip.Users = asked
+		var users []string
+		s.vip.Log = func(r *route.Record) { users = append(users, string(r.User)) }
+		f := s.open(t)
+		for _, line := range []string{"", "Authorization: NTLM " + ntlm3("E", "alice"), ""} {
+			f.fromClient(request("/ews", line))
+			f.reply(ok)
+		}
+		want(t, "users", strings.Join(users, ","), map[bool]string{false: ",,", true: `,e\alice,e\alice`}[asked])
+	}
+}
+
 // Identities belong to pairs: a connection with two has two.
 func TestEachPairHasItsOwnIdentity(t *testing.T) {
 	s := newSite(t)

@@ -46,6 +46,9 @@ func (c *Conn) record(end route.End) {
 		Clash:      clash,
 		ClashSet:   set,
 	}
+	if x.vip.Users && x.up != nil {
+		r.User = x.up.carried.text()
+	}
 	if !r.Source.IsValid() {
 		r.Source = c.remote.Addr().Unmap()
 	}

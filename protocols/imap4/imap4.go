@@ -87,7 +87,7 @@ func (d *Dialogue) Injections() uint32 { return d.state.Injections() }
 // is refused: the client would repeat what the server may have done.
 func (d *Dialogue) Goodbye(dst []byte) (out []byte, ok bool) {
 	idles := d.open == 1 && d.kind == idle
-	return d.state.Goodbye(dst, "* BYE casbah is going down\r\n", d.between() && (d.open == 0 || idles))
+	return d.state.Goodbye(dst, "* BYE the server is going down, connect again\r\n", d.between() && (d.open == 0 || idles))
 }
 
 // Timeout is Goodbye to a client that has said nothing for too long (RFC 9051,

@@ -17,14 +17,11 @@ const (
 
 // fromClient takes one line.
 func (d *Dialogue) fromClient(p []byte, e *Effect) (int, error) {
-	line, text, mistake := d.state.Command(p, e)
+	line, text, mistake := d.state.Command(p, auth, e)
 	switch {
 	case mistake != nil:
 		return 0, d.fail(e, mistake)
-	case line == nil:
-		return 0, nil
-	case d.state.Phase == maildialogue.Answers:
-		d.forward(line, auth, e)
+	case text == nil:
 		return len(line), nil
 	}
 	return d.command(line, text, e), nil

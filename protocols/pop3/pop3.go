@@ -69,7 +69,7 @@ func (d *Dialogue) Injections() uint32 { return d.state.Injections() }
 // is refused within a response, and while QUIT is under way: the server may
 // have deleted what it was told to, and the client must not hear that it failed.
 func (d *Dialogue) Goodbye(dst []byte) (out []byte, ok bool) {
-	return d.state.Goodbye(dst, "-ERR [SYS/TEMP] casbah is going down\r\n", d.between())
+	return d.state.Goodbye(dst, "-ERR [SYS/TEMP] the server is going down, connect again\r\n", d.between())
 }
 
 // Timeout is Goodbye to a client that has said nothing for too long: it is closed

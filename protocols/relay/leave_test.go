@@ -38,7 +38,7 @@ func TestFirmDrainTakesLeave(t *testing.T) {
 					t.Fatalf("before its turn the client got %q", got)
 				}
 				f.pass(1)
-				if got := string(client.got[before:]); !strings.Contains(got, "casbah is going down") {
+				if got := string(client.got[before:]); !strings.Contains(got, "the server is going down, connect again") {
 					t.Errorf("the client got %q", got)
 				}
 				s.ended(f, route.EndDrain)

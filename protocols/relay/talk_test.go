@@ -30,9 +30,9 @@ var protocols = []struct {
 	greeting, ask, begin            string
 	first, response, farewell, idle string
 }{
-	{"imap4", IMAP4, "* OK ready\r\n", "a STARTTLS\r\n", "a OK Begin TLS negotiation now\r\n", "b NOOP\r\n", "b OK done\r\n", "* BYE casbah is going down\r\n", "* BYE idle for too long\r\n"},
-	{"pop3", POP3, "+OK ready\r\n", "STLS\r\n", "+OK Begin TLS negotiation\r\n", "NOOP\r\n", "+OK\r\n", "-ERR [SYS/TEMP] casbah is going down\r\n", ""},
-	{"smtp", func() *Protocol { return SMTP("lb.example.org") }, "220 ready\r\n", "STARTTLS\r\n", "220 2.0.0 Ready to start TLS\r\n", "NOOP\r\n", "250 2.0.0 OK\r\n", "421 4.3.2 casbah is going down\r\n", "421 4.4.2 idle for too long\r\n"},
+	{"imap4", IMAP4, "* OK ready\r\n", "a STARTTLS\r\n", "a OK Begin TLS negotiation now\r\n", "b NOOP\r\n", "b OK done\r\n", "* BYE the server is going down, connect again\r\n", "* BYE idle for too long\r\n"},
+	{"pop3", POP3, "+OK ready\r\n", "STLS\r\n", "+OK Begin TLS negotiation\r\n", "NOOP\r\n", "+OK\r\n", "-ERR [SYS/TEMP] the server is going down, connect again\r\n", ""},
+	{"smtp", func() *Protocol { return SMTP("lb.example.org") }, "220 ready\r\n", "STARTTLS\r\n", "220 2.0.0 Ready to start TLS\r\n", "NOOP\r\n", "250 2.0.0 OK\r\n", "421 4.3.2 the server is going down, connect again\r\n", "421 4.4.2 idle for too long\r\n"},
 }
 
 // STARTTLS is ended here: the server hears nothing of it, nor of what somebody

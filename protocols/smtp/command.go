@@ -24,14 +24,11 @@ func (d *Dialogue) fromClient(p []byte, e *Effect) (int, error) {
 	if d.state.Phase == maildialogue.Message {
 		return d.message(p, e), nil
 	}
-	line, text, mistake := d.state.Command(p, e)
+	line, text, mistake := d.state.Command(p, auth, e)
 	switch {
 	case mistake != nil:
 		return 0, d.fail(e, mistake)
-	case line == nil:
-		return 0, nil
-	case d.state.Phase == maildialogue.Answers:
-		d.forward(line, auth, e)
+	case text == nil:
 		return len(line), nil
 	}
 	return d.command(line, text, e)

@@ -77,7 +77,7 @@ func (d *Dialogue) Injections() uint32 { return d.state.Injections() }
 // to a command, above all to the end of a message, would have the client
 // repeat what the server may have done.
 func (d *Dialogue) Goodbye(dst []byte) (out []byte, ok bool) {
-	return d.state.Goodbye(dst, "421 4.3.2 casbah is going down\r\n", d.rests())
+	return d.state.Goodbye(dst, "421 4.3.2 the server is going down, connect again\r\n", d.rests())
 }
 
 // Timeout is Goodbye to a client that has said nothing for too long (RFC 5321,
