@@ -122,9 +122,9 @@ func New(n Source, o Options) *Handler {
 	mux.Handle("POST /api/v1/timeout", h.change(h.timeout))
 	mux.Handle("GET /api/v1/log", h.read(h.logLevels))
 	mux.Handle("POST /api/v1/log", h.change(h.setLogLevel))
-	for _, state := range []string{"drain", "maintenance", "ready"} {
-		mux.Handle("POST /api/v1/"+state, h.change(h.order(state)))
-	}
+	mux.Handle("POST /api/v1/drain", h.change(h.order("drain")))
+	mux.Handle("POST /api/v1/maintenance", h.change(h.order("maintenance")))
+	mux.Handle("POST /api/v1/ready", h.change(h.order("ready")))
 	mux.Handle("POST /api/v1/explain", h.read(h.explain))
 	mux.Handle("GET /api/v1/probes", h.read(h.probes))
 	mux.Handle("POST /api/v1/probe", h.change(h.probe))

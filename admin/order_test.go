@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os/user"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -114,5 +116,33 @@ func TestUntil(t *testing.T) {
 	ask := OrderRequest{By: now.Add(-time.Second).Format(time.RFC3339)}
 	if got, err := ask.until(now); err == nil {
 		t.Errorf("a time that has passed: %v; want an error", got)
+	}
+}
+
+// Who does not say who orders is the user at the other end of the socket.
+func TestOrderOverTheSocket(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Skip("nobody knows who runs the test: ", err)
+	}
+	f := newFake()
+	path := filepath.Join(t.TempDir(), "s")
+	door, err := ListenSocket(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stop := serving(t, New(f, Options{Token: token}), door)
+	c := overSocket(t, path)
+	resp, err := c.Post("http://casbah/api/v1/drain", "application/json", strings.NewReader(`{"server":"cas1"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || f.command.Who != me.Username {
+		t.Errorf("status %d, who %q; want 200, %q", resp.StatusCode, f.command.Who, me.Username)
+	}
+	c.CloseIdleConnections()
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }

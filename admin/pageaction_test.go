@@ -55,6 +55,8 @@ func TestWhoMayOrderOnThePage(t *testing.T) {
 		{"cookie", Options{Loopback: true, Token: token}, drainForm("token", ""), map[string]string{"Cookie": "token=" + token}, 403},
 		{"remote-without-reading", Options{Token: token}, drainForm(), nil, 401},
 		{"cross-site", Options{Loopback: true, Token: token}, drainForm(), map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		{"own-origin", Options{Loopback: true, Token: token}, drainForm(), map[string]string{"Origin": "http://127.0.0.1:8404"}, 303},
+		{"hidden-origin", Options{Loopback: true, Token: token}, drainForm(), map[string]string{"Origin": "null"}, 403},
 		{"foreign-origin", Options{Loopback: true, Token: token}, drainForm(), map[string]string{"Origin": "https://evil.example"}, 403},
 		{"no-token-set", Options{Loopback: true}, drainForm("token", ""), nil, 403},
 	}

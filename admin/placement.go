@@ -31,7 +31,7 @@ func placementView(p *node.PlacementStatus) *page.Placement {
 
 // The metrics of where mailboxes are.
 var (
-	metricPlaces     = gauge("placements", "Bindings in the table that say where a mailbox is.")
+	metricPlaces     = gauge("placements", "What the table holds, beside bindings, of where mailboxes are.")
 	metricPlacedTold = counter("placement_told_total", "Answers that named the server that holds the mailbox.", "pool")
 	metricCrossed    = counter("placement_crossed_total", "Of them, those in which that is another than the one that took the request.", "pool")
 	metricUnknown    = counter("placement_unknown_total", "Of them, those in which it is no server of the pool.", "pool")

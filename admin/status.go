@@ -195,7 +195,7 @@ type Table struct {
 	Bindings    int     `json:"bindings"`
 	Capacity    int     `json:"capacity"`
 	Unconfirmed int     `json:"unconfirmed"`
-	Placements  int     `json:"placements"` // of them, what is known of where mailboxes are
+	Placements  int     `json:"placements"` // beside the bindings, what is known of where mailboxes are
 	Evictions   uint64  `json:"evictions"`
 	Refusals    uint64  `json:"refusals"`
 	Oldest      float64 `json:"oldest_seconds"` // since the binding unused for longest was used

@@ -96,7 +96,7 @@ func TestFirmDrainMovesThoseWhoAreBound(t *testing.T) {
 		if a := browser.get("/owa/?page=2"); !strings.HasSuffix(a.path, "/logon.aspx") || a.server == home {
 			t.Errorf("the browser gets %s of %s; want the form of another server", a.path, a.server)
 		}
-		proof, err := ntlmType3("NTLM", challenge, "bob", "Secret2")
+		proof, err := ntlmType3("NTLM", &http.Response{Header: challenge}, "bob", "Secret2")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +133,7 @@ func TestFirmDrainMovesThoseWhoAreBound(t *testing.T) {
 func (r *rig) onServer(w *wire, path, server string) {
 	r.t.Helper()
 	challenge := r.challenged(w, path, server)
-	proof, err := ntlmType3("NTLM", challenge, "bob", "Secret2")
+	proof, err := ntlmType3("NTLM", &http.Response{Header: challenge}, "bob", "Secret2")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -143,8 +143,9 @@ func (r *rig) onServer(w *wire, path, server string) {
 	}
 }
 
-// challenged begins a login by NTLM, at that server and no other.
-func (r *rig) challenged(w *wire, path, server string) *http.Response {
+// challenged begins a login by NTLM, at that server and no other, and returns the
+// head of the answer.
+func (r *rig) challenged(w *wire, path, server string) http.Header {
 	r.t.Helper()
 	hello, err := ntlmType1("NTLM")
 	if err != nil {
@@ -161,7 +162,7 @@ func (r *rig) challenged(w *wire, path, server string) *http.Response {
 		r.t.Fatalf("challenge: status %d of %s; want 401 of %s", resp.StatusCode, resp.Header.Get("X-Lab-Server"), server)
 	}
 	r.orders(node.Command{State: "ready", Pool: "cas"})
-	return resp
+	return resp.Header
 }
 
 // S27: a server in maintenance finishes what is open and takes nothing new. S28:

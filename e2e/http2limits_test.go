@@ -1,12 +1,17 @@
 package e2e
 
 import (
+	"bytes"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A client that takes back request after request loses its connection, and others
@@ -105,4 +110,122 @@ func TestHTTP2CountsAsOneConnection(t *testing.T) {
 			t.Error("no refusal is counted")
 		}
 	}, setup{extra: "[limits]\nper_source = 2\n"})
+}
+
+// literal is a field of a head that is not indexed, its value of n octets.
+func literal(n int) []byte {
+	if n > 126 {
+		panic("longer than one octet says")
+	}
+	return append([]byte{0, 1, 'x', byte(n)}, make([]byte, n)...)
+}
+
+// flooded sends frames, that next makes, until casbah ends the connection. The
+// answers are not read. It fails after 64 MiB.
+func (f framed) flooded(t *testing.T, next func(i int) error) {
+	t.Helper()
+	_ = f.SetWriteDeadline(time.Now().Add(patience))
+	for i := range 1 << 22 {
+		err := next(i)
+		switch {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			t.Fatal("casbah neither reads on nor ends the connection")
+		default:
+			return
+		}
+	}
+	t.Error("four million frames, and the connection is still open")
+}
+
+// What floods the framing, and does not ask for anything, ends its connection in a
+// bounded time and in bounded memory; others go on.
+func TestHTTP2Floods(t *testing.T) {
+	block := bytes.Repeat(literal(100), 100)
+	for i := range block {
+		if block[i] == 0 && i%104 > 3 {
+			block[i] = 'v'
+		}
+	}
+	head := append([]byte{0x82, 0x87, 0x84, 0x01, 9}, "localhost"...)
+	for _, tt := range []struct {
+		name string
+		next func(f framed, i int) error
+	}{
+		{"ping", func(f framed, _ int) error { return f.frame(6, 0, 0, make([]byte, 8)) }},
+		{"settings", func(f framed, i int) error {
+			if i > 1<<17 {
+				return io.EOF // of the answers one waits at a time: it costs no memory
+			}
+			return f.frame(4, 0, 0, nil)
+		}},
+		{"continuation", func(f framed, i int) error { // CVE-2023-45288
+			if i == 0 {
+				return f.frame(1, 1, 1, head) // HEADERS that do not end
+			}
+			return f.frame(9, 0, 1, block)
+		}},
+		{"empty-continuation", func(f framed, i int) error {
+			if i == 0 {
+				return f.frame(1, 1, 1, head)
+			}
+			if i > 1<<16 {
+				return io.EOF // harmless: it costs its sender more
+			}
+			return f.frame(9, 0, 1, nil)
+		}},
+		{"window", func(f framed, _ int) error { return f.frame(8, 0, 0, []byte{0x7f, 0xff, 0xff, 0xff}) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			newHTTP2(t, func(t *testing.T, r *rig) {
+				f := r.frames("127.0.0.2")
+				f.flooded(t, func(i int) error { return tt.next(f, i) })
+				_ = f.Close()
+				r.until("all is over", func() bool { return r.node.Status().Connections == 0 })
+				if resp, _ := r.http2("127.0.0.3").fetch("GET", "/owa/healthcheck.htm", nil); resp.StatusCode != http.StatusOK {
+					t.Errorf("another client: %s", resp.Status)
+				}
+			}, setup{})
+		})
+	}
+}
+
+// A head that is too long is refused and recorded as one of HTTP/1.1; one that is
+// far too long is refused before it is unpacked.
+func TestHTTP2LongHeads(t *testing.T) {
+	newHTTP2(t, func(t *testing.T, r *rig) {
+		c := r.http2("127.0.0.2")
+		for _, n := range []int{70 << 10, 200 << 10} {
+			if resp, _, err := c.tryFetch("GET", "/owa/healthcheck.htm", nil, "X-Long", strings.Repeat("v", n)); err == nil && resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+				t.Errorf("%d octets: %s", n, resp.Status)
+			}
+		}
+		if resp, _ := c.fetch("GET", "/owa/healthcheck.htm", nil); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s", resp.Status)
+		}
+		if n := r.vipStatus("tls").Refused["head"]; n != 1 {
+			t.Errorf("%d heads refused; want one, the core's", n)
+		}
+	}, setup{})
+}
+
+// A connection on which nothing is asked ends, be it that its client has not even
+// said that it speaks HTTP/2.
+func TestHTTP2IdleConnectionsEnd(t *testing.T) {
+	const site = "[profile.site]\nprotocol = \"http\"\npaths = [\"/site\"]\nauth = [\"forms\"]\nidle_timeout = \"1s\"\nchain = [{ by = \"none\" }]\n[profile.site.probe]\nkind = \"none\"\n"
+	newHTTP2(t, func(t *testing.T, r *rig) {
+		c := r.http2("127.0.0.2")
+		c.fetch("GET", "/nowhere", nil)
+		d := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.0.2")}}
+		mute, err := tls.DialWithDialer(d, "tcp", r.tls, &tls.Config{RootCAs: r.roots, ServerName: "localhost", NextProtos: []string{"h2"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer mute.Close()
+		half := r.frames("127.0.0.2")
+		if _, err := half.Write([]byte{0, 0, 9}); err != nil { // of a frame, and no more
+			t.Fatal(err)
+		}
+		r.until("all are gone", func() bool { return r.node.Status().Connections == 0 })
+	}, setup{profiles: `"site"`, extra: site})
 }

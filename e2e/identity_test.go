@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -231,6 +232,43 @@ func TestCredentialsPinBeforeAnyAnswer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Access records name the users of connections that carry an identity where the site
+// asks for that, and nobody else; without, nobody at all.
+func TestRecordsNameUsersWhereAsked(t *testing.T) {
+	modes(t, func(t *testing.T, m mode) {
+		s := setup{mode: m, profiles: `"ews"`, extra: unprobed("ews")}
+		r := newRig(t, s)
+		for _, asked := range []bool{false, true} {
+			if asked {
+				r.stop()
+				_ = os.Remove(filepath.Join(filepath.Dir(r.conf), "access.log"))
+				r.write(strings.Replace(r.read(), "[log]\n", "[log]\nusers = true\n", 1))
+				r.start(s)
+			}
+			c := r.client("127.0.0.2")
+			c.get("/EWS/Exchange.asmx") // as nobody
+			c.Transport = ntlmssp.Negotiator{RoundTripper: c.Transport}
+			r.array.Users().Add("alice", passwordOf("alice"))
+			if err := c.post("alice", 1); err != nil {
+				t.Fatal(err)
+			}
+			c.CloseIdleConnections()
+			records := r.logged(4) // the negotiator asks without credentials first, then in two legs
+			users := make([]string, 0, len(records))
+			for _, rec := range records {
+				users = append(users, rec.User)
+			}
+			want := ",,,"
+			if asked {
+				want = ",,,alice"
+			}
+			if got := strings.Join(users, ","); got != want {
+				t.Errorf("log.users = %v: records name %q; want %q", asked, got, want)
+			}
+		}
+	})
 }
 
 // When the server closes a pinned connection, the client's closes too: on

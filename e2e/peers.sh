@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the real peers that `make test-real` needs and that are not there
-# yet, from Debian's packages.
+# yet, from Debian's packages, and axe-core from npm.
 set -eu
 as_root=
 [ "$(id -u)" = 0 ] || as_root=sudo

@@ -44,23 +44,30 @@ func (p *placing) ask(i int) answer {
 	return a
 }
 
-// day has every user ask three times, and returns the server of each and how many of
-// the requests crossed, as casbah and as the servers count.
-func (p *placing) day() (at [crowdOfMailboxes]string, told, crossed, really uint64) {
+// day is what came of one.
+type day struct {
+	at            [crowdOfMailboxes]string // the server of each user
+	told, crossed uint64                   // requests, as casbah counts
+	really        uint64                   // that crossed, as the servers count
+}
+
+// day has every user ask three times.
+func (p *placing) day() (d day) {
 	p.t.Helper()
 	counted := p.crossings()
 	for range 3 {
-		for i := range at {
+		for i := range d.at {
 			a := p.ask(i)
-			if at[i] != "" && at[i] != a.server {
-				p.t.Errorf("%s went from %s to %s: a live binding moved", mailboxUser(i), at[i], a.server)
+			if d.at[i] != "" && d.at[i] != a.server {
+				p.t.Errorf("%s went from %s to %s: a live binding moved", mailboxUser(i), d.at[i], a.server)
 			}
-			at[i] = a.server
+			d.at[i] = a.server
 		}
 	}
 	now := *p.node.Status().Pools[0].Placement
-	told, crossed, p.before = now.Told-p.before.Told, now.Crossed-p.before.Crossed, now
-	return at, told, crossed, p.crossings() - counted
+	d.told, d.crossed, d.really = now.Told-p.before.Told, now.Crossed-p.before.Crossed, p.crossings()-counted
+	p.before = now
+	return d
 }
 
 // crossings are those that the servers have counted.
@@ -87,24 +94,26 @@ func TestPlacementBringsClientsHome(t *testing.T) {
 		t.Run(word, func(t *testing.T) {
 			modes(t, func(t *testing.T, m mode) {
 				p := newPlacing(t, m, word)
-				first, told, crossed, really := p.day()
-				if told != 3*crowdOfMailboxes || crossed < told/3 || crossed != really {
-					t.Fatalf("first day: %d answers told, %d crossed, the servers count %d; want %d, about two thirds of them", told, crossed, really, 3*crowdOfMailboxes)
+				const all = 3 * crowdOfMailboxes
+				first := p.day()
+				if first.told != all || first.crossed < all/3 || first.crossed != first.really {
+					t.Fatalf("first day: %d answers told, %d crossed, the servers count %d; want %d, about two thirds of them", first.told, first.crossed, first.really, all)
 				}
 				p.night()
-				second, told, crossed, really := p.day()
-				if told != 3*crowdOfMailboxes || crossed != really {
-					t.Errorf("second day: %d answers told, %d crossed, the servers count %d", told, crossed, really)
+				second := p.day()
+				if second.told != all || second.crossed != second.really {
+					t.Errorf("second day: %d answers told, %d crossed, the servers count %d", second.told, second.crossed, second.really)
 				}
 				if word == "observe" {
-					if second != first || p.before.Preferred != 0 {
-						t.Errorf("observed, and clients went elsewhere: %v, then %v", first, second)
+					if second.at != first.at || p.before.Preferred != 0 {
+						t.Errorf("observed, and clients went elsewhere: %v, then %v", first.at, second.at)
 					}
 					return
 				}
-				if crossed != 0 || p.before.Preferred != crowdOfMailboxes {
-					t.Errorf("second day: %d requests crossed, %d clients were brought home; want 0, %d", crossed, p.before.Preferred, crowdOfMailboxes)
+				if second.crossed != 0 || p.before.Preferred != crowdOfMailboxes {
+					t.Errorf("second day: %d requests crossed, %d clients were brought home; want 0, %d", second.crossed, p.before.Preferred, crowdOfMailboxes)
 				}
+				t.Logf("crossed: %d of %d, then %d of %d", first.crossed, first.told, second.crossed, second.told)
 			})
 		})
 	}

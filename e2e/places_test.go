@@ -143,16 +143,6 @@ probe = { path = "/probe", interval = "1s", timeout = "500ms", rise = 1, fall = 
 	return r
 }
 
-// waiting returns how many wait for any server.
-func (r *rig) waiting() (n int) {
-	for _, p := range r.node.Status().Pools {
-		for _, s := range p.Servers {
-			n += s.Places.Waiting
-		}
-	}
-	return n
-}
-
 // Many clients of HTTP and TCP, bound ones and others, of servers that take one to
 // three at once and come and go: no server ever has more, nobody is turned away or
 // forgotten, and clients that lose patience leave nothing behind.

@@ -34,8 +34,8 @@ func browserLab(t *testing.T) (*process, *browser) {
 }
 
 // newBrowser starts Chromium. It takes the lab's certificate, which it does not
-// know, and talks to nobody but the lab.
-func newBrowser(t *testing.T) *browser {
+// know, and talks to nobody but the lab. More are flags of its own.
+func newBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	flags := []chromedp.ExecAllocatorOption{chromedp.ExecPath(peer(t, "chromium")), chromedp.UserDataDir(scratch(t))}
 	for _, name := range []string{
@@ -44,7 +44,7 @@ func newBrowser(t *testing.T) *browser {
 	} {
 		flags = append(flags, chromedp.Flag(name, true))
 	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), flags...)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(flags, more...)...)
 	t.Cleanup(stop)
 	ctx, leave := chromedp.NewContext(allocator)
 	t.Cleanup(leave)

@@ -8,7 +8,7 @@ import (
 
 // guideCommands is how many commands the guide of `casbah lab` has. Each is
 // tried here, as it is printed.
-const guideCommands = 15
+const guideCommands = 21
 
 // TestRealGuide does what the guide says and sees what the guide says.
 func TestRealGuide(t *testing.T) {
@@ -33,6 +33,7 @@ func (g *guide) follow() {
 	}
 	g.fault()
 	g.stop(home)
+	g.components()
 	if out := g.run(g.command("smtp://")); !strings.Contains(out, "250 2.6.0") {
 		t.Errorf("SMTP: %q", out)
 	}
@@ -168,6 +169,24 @@ func (g *guide) stop(home string) {
 	}
 	g.run(on(g.command("/cas1/start")))
 	g.until(home+" is up", func() bool { return g.states(home, "") == "up" })
+}
+
+// components is the rest of step 7: what servers say of themselves, and the account
+// of the probes.
+func (g *guide) components() {
+	g.run(g.command("/cas2/offline"))
+	g.until("owa on cas2 drains", func() bool { return g.states("cas2", "owa") == "drain" })
+	g.run(g.command("/cas3/name/cas1"))
+	g.until("owa on cas3 is misrouted", func() bool { return g.states("cas3", "owa") == "down" })
+	g.run(g.command("/cas2/ok"))
+	g.run(g.command("/cas3/ok"))
+	for _, server := range []string{"cas2", "cas3"} {
+		g.until(server+" is up", func() bool { return g.states(server, "") == "up" })
+	}
+	if out := g.run(g.command("/account/probe/refuse")); !strings.Contains(out, "running") {
+		g.t.Errorf("refuse: %q", out)
+	}
+	g.run(g.command("/account/probe/ok"))
 }
 
 // mail is steps 8 and 9: the server that greets, and the message.

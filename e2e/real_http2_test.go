@@ -125,6 +125,6 @@ func TestRealBrowserHTTP2(t *testing.T) {
 		if v := r.vipStatus("tls"); v.HTTP2.Requests < 12 {
 			t.Errorf("%+v", v.HTTP2)
 		}
-		b.quiet()
+		b.quiet("favicon.ico") // which nobody serves
 	}, setup{})
 }

@@ -20,6 +20,7 @@ type record struct {
 	End                                        string
 	Attempts                                   int
 	Pinned, Cookieless, HTTP2                  bool
+	User                                       string
 }
 
 // accessLog returns the text of the access log, and its records.

@@ -149,15 +149,17 @@ func (s *sunday) outlook(n int) {
 				}
 				w = newWire(nil, conn)
 				w.within(patience)
-				if err := ntlmLogon(w, name); err != nil {
+				if closes, err := ntlmLogon(w, name); closes || err != nil {
 					_ = w.Close()
-					w = nil
-					return err
+					if w = nil; err != nil {
+						return err
+					}
+					continue
 				}
 			}
-			resp, err := w.asksEWS("")
+			a, closes, err := w.asksEWS("")
 			last = time.Now()
-			if err != nil || resp.Close {
+			if err != nil || closes {
 				_ = w.Close()
 				w = nil
 			}
@@ -166,41 +168,45 @@ func (s *sunday) outlook(n int) {
 				continue // it was closed at rest: a client asks again (RFC 9112, Section 9.3.1)
 			case err != nil:
 				return err
-			case resp.StatusCode != http.StatusOK || resp.Header.Get("X-Lab-User") != name:
-				return fmt.Errorf("EWS of %s: status %d as %q", name, resp.StatusCode, resp.Header.Get("X-Lab-User"))
+			case a.status != http.StatusOK || a.user != name:
+				return fmt.Errorf("EWS of %s: status %d as %q", name, a.status, a.user)
 			}
 			return nil
 		}
 	})
 }
 
-// asksEWS sends a request to EWS with one more line, or none.
-func (w *wire) asksEWS(line string) (*http.Response, error) {
+// asksEWS sends a request to EWS with one more line, or none, and tells whether its
+// answer is the last one of the connection.
+func (w *wire) asksEWS(line string) (a answer, closes bool, err error) {
 	if _, err := fmt.Fprintf(w, "GET /EWS/Exchange.asmx HTTP/1.1\r\nHost: h\r\n%s\r\n", line); err != nil {
-		return nil, err
+		return answer{}, false, err
 	}
 	resp, _, err := w.answer("GET")
-	return resp, err
+	if err != nil {
+		return answer{}, false, err
+	}
+	return answer{status: resp.StatusCode, header: resp.Header, user: resp.Header.Get("X-Lab-User")}, resp.Close, nil
 }
 
-// ntlmLogon logs w on.
-func ntlmLogon(w *wire, name string) error {
+// ntlmLogon logs w on, and tells whether that was all that the connection is for.
+func ntlmLogon(w *wire, name string) (closes bool, err error) {
 	hello, err := ntlmType1("NTLM")
 	if err != nil {
-		return err
+		return false, err
 	}
-	resp, err := w.asksEWS("Authorization: " + hello + "\r\n")
+	a, _, err := w.asksEWS("Authorization: " + hello + "\r\n")
 	if err != nil {
-		return err
+		return false, err
 	}
-	proof, err := ntlmType3("NTLM", resp, name, "Secret1")
+	proof, err := ntlmType3("NTLM", &http.Response{Header: a.header}, name, "Secret1")
 	if err != nil {
-		return err
+		return false, err
 	}
-	if resp, err = w.asksEWS("Authorization: " + proof + "\r\n"); err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("logon of %s: status %d", name, resp.StatusCode)
+	if a, closes, err = w.asksEWS("Authorization: " + proof + "\r\n"); err == nil && a.status != http.StatusOK {
+		err = fmt.Errorf("logon of %s: status %d", name, a.status)
 	}
-	return err
+	return closes, err
 }
 
 // idler has a mail program open that waits in IDLE, and connects anew when it is

@@ -80,11 +80,14 @@ The lab          http://{{.Control}}/   state of the servers, orders
 
    curl -X POST http://{{.Control}}/cas2/offline
    curl -X POST http://{{.Control}}/cas3/name/cas1
-   curl -X POST http://{{.Control}}/cas2/ok ; curl -X POST http://{{.Control}}/cas3/ok
+   curl -X POST http://{{.Control}}/cas2/ok
+   curl -X POST http://{{.Control}}/cas3/ok
 
-   Some probes log in. When their account is refused, no server is taken for broken:
+   Some probes log in. When their account is refused, no server is taken for broken, and
+   casbah says that it is the account:
 
    curl -X POST http://{{.Control}}/account/probe/refuse
+   curl -X POST http://{{.Control}}/account/probe/ok
 {{end}}{{if .POP3}}
 8. Mail is passed on as it comes. The greeting names the server: another one each time,
    as any will do.

@@ -100,6 +100,28 @@ type CertificateStatus struct {
 	ACME *ACMEStatus // nil: it does not come by ACME
 }
 
+// judge corrects what the time that is left says of a certificate that is renewed by
+// itself: as long as that works its end is near only once it should have been.
+func (s *CertificateStatus) judge(now time.Time) {
+	switch s.Level {
+	case tlsterm.LevelAwaited:
+		s.Names = s.ACME.Names
+	case tlsterm.LevelNotice, tlsterm.LevelWarning, tlsterm.LevelCritical:
+		if s.ACME.Failures == 0 && (s.ACME.Next.IsZero() || s.ACME.Next.After(now)) {
+			s.Level = tlsterm.LevelGood
+		}
+	case tlsterm.LevelGood, tlsterm.LevelExpired, tlsterm.LevelNotYet:
+	}
+}
+
+// acmeStatus returns what is known of how the certificate in a file comes.
+func (n *Node) acmeStatus(file string) (ACMEStatus, bool) {
+	if n.acme == nil {
+		return ACMEStatus{}, false
+	}
+	return n.acme.Status(file)
+}
+
 // certificatesOf returns those of a VIP.
 func (n *Node) certificatesOf(v *builtVIP, now time.Time) []CertificateStatus {
 	if v.certs == nil {
@@ -108,11 +130,9 @@ func (n *Node) certificatesOf(v *builtVIP, now time.Time) []CertificateStatus {
 	var all []CertificateStatus
 	for _, p := range v.certs.Pairs(now) {
 		s := CertificateStatus{Pair: p}
-		if st, ok := n.acme.Status(p.File); ok {
+		if st, ok := n.acmeStatus(p.File); ok {
 			s.ACME = &st
-			if p.Level == tlsterm.LevelAwaited {
-				s.Names = st.Names
-			}
+			s.judge(now)
 		}
 		all = append(all, s)
 	}

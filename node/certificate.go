@@ -46,9 +46,10 @@ func (n *Node) RefreshCertificates(now time.Time) {
 		}
 		where := "vip " + v.conf.Name
 		n.tellChanges(where, v.certs.Refresh(now))
-		for _, p := range v.certs.Pairs(now) {
-			n.remind(before, where+": "+p.File, p.Fingerprint+p.Level.String(), judged(&p, now), now)
-			n.remind(before, where+": "+p.File, p.Fingerprint+" staple", unstapled(&p), now)
+		for _, s := range n.certificatesOf(v, now) {
+			p := &s.Pair
+			n.remind(before, where+": "+p.File, p.Fingerprint+p.Level.String(), judged(p, now), now)
+			n.remind(before, where+": "+p.File, p.Fingerprint+" staple", unstapled(p), now)
 		}
 		if v.asks == nil {
 			continue

@@ -215,7 +215,7 @@ func TestDrainsEnd(t *testing.T) {
 			if ended := s.end(time.Now()); len(ended) != 0 {
 				t.Errorf("%v end too early", ended)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			if ended := s.end(time.Now()); len(ended) != 1 || ended[0] != plans[i].key {
 				t.Errorf("%v end; want %v", ended, plans[i].key)
 			}

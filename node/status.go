@@ -122,7 +122,7 @@ type ServiceStatus struct {
 // TableStatus is the persistence table.
 type TableStatus struct {
 	Bindings, Capacity, Unconfirmed int
-	Placements                      int // of Bindings, what is known of where mailboxes are
+	Placements                      int // beside the bindings, what is known of where mailboxes are
 	Evictions, Refusals             uint64
 	Oldest                          time.Duration // since the binding unused for longest was used
 	FullIn                          time.Duration // at the growth of the last minutes; 0: not within a day, or it is full

@@ -227,6 +227,41 @@ func TestPlacesAreNoBindings(t *testing.T) {
 	}
 }
 
+// However many mailboxes a client names, what is known of them gives way to every
+// binding that needs room, whatever the policy, and never the other way round.
+func TestPlacesGiveWayToBindings(t *testing.T) {
+	const capacity = 500
+	for _, policy := range []Full{EvictOldest, Refuse} {
+		table := NewTable(TableOptions{PerCore: capacity, Cores: 1})
+		c, _ := placing(t, table, true)
+		for i := range capacity / 5 {
+			bindAt(table, sec0, i, cas2, true)
+		}
+		var w Walk
+		for i := range 3 * capacity {
+			now := start + int64(i/100)*1e9
+			c.Walk(now, headOf(t, "/ews/", fmt.Sprint("X-AnchorMailbox: user", i)), everybody{}, &w)
+			c.Place(now, &w, cas1, answerOf(t, 200, "X-BEServer: cas1"))
+		}
+		if st := table.Stats(start); st.ByServer[cas2] != capacity/5 || st.Placements != capacity-capacity/5 {
+			t.Fatalf("%d bindings and %d places in a full table; want %d and %d", st.ByServer[cas2], st.Placements, capacity/5, capacity-capacity/5)
+		}
+		for i := capacity / 5; i < capacity; i++ {
+			o := &order{key: keyOf(i), word: newWord(cas2, sec0+20+uint32(i), true, newSpan(time.Hour)), full: fullness{policy: policy}}
+			if table.bind(o) == 0 {
+				t.Fatalf("policy %d: no room for binding %d beside places", policy, i)
+			}
+		}
+		few := 0 // that a sample of the table need not show
+		if policy == EvictOldest {
+			few = capacity / 8
+		}
+		if st := table.Stats(start + 20e9); st.Placements > few || int(st.Evictions) > few || st.Refusals != 0 {
+			t.Errorf("policy %d: %d bindings and %d places are left, %d evictions; want at most %d of these", policy, st.ByServer[cas2], st.Placements, st.Evictions, few)
+		}
+	}
+}
+
 // Places are saved and restored with the bindings.
 func TestPlacesAreSaved(t *testing.T) {
 	table := NewTable(TableOptions{PerCore: 100, Cores: 1})

@@ -115,8 +115,8 @@ func (sh *shard) evict(t *Table, o *order, who victim, budget *int) (evicted, ok
 		switch {
 		case w == 0:
 			continue
-		case !w.alive(sec):
-			sh.remove(t, i)
+		case !w.alive(sec), who != unconfirmedOnly && !o.quiet && slots[i].key().Mark() == PlacementMark:
+			sh.remove(t, i) // where a mailbox is gives way to whatever binds a client
 			return false, true
 		case who == spentOnly || who == unconfirmedOnly && w.confirmed():
 			continue

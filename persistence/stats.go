@@ -15,8 +15,8 @@ type Stats struct {
 	Evictions   uint64                   // live bindings that made room for others, since start
 	Refusals    uint64                   // bindings that found no room, since start
 	Oldest      time.Duration            // since the binding unused for longest was used
-	Placements  int                      // of Bindings, what is known of where mailboxes are
-	ByServer    map[balance.ServerID]int // bindings, but for these
+	Placements  int                      // beside the bindings, what is known of where mailboxes are; they make room for bindings
+	ByServer    map[balance.ServerID]int // bindings
 }
 
 // Stats counts the bindings that are alive at now, in Unix nanoseconds. It reads
@@ -40,12 +40,12 @@ func (t *Table) Stats(now int64) Stats {
 			if !w.alive(sec) {
 				continue
 			}
-			st.Bindings++
-			oldest = max(oldest, w.age(sec))
 			if slots[j].key().Mark() == PlacementMark {
 				st.Placements++
 				continue
 			}
+			st.Bindings++
+			oldest = max(oldest, w.age(sec))
 			id := int(w.server())
 			if id >= len(byServer) {
 				byServer = append(byServer, make([]int, id+1-len(byServer))...)

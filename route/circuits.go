@@ -33,7 +33,7 @@ type Circuit struct {
 	bucket  *circuitBucket
 	virtual [16]byte
 	in, out int     // channels that are open
-	lead    Channel // the first that came; it stays while the connection is open
+	lead    Channel // the first that came, or that was moved
 	split   bool    // a channel of it was on another server
 	whole   bool    // it has had a channel of each direction at the same time
 }
@@ -43,7 +43,6 @@ type Channel struct {
 	Server balance.ServerID
 	Name   string     // of the server
 	Out    bool       // else IN
-	Next   bool       // it replaces one that is open: another server may take it ([MS-RPCH], Section 3.2.4.5.6.2)
 	Source netip.Addr // the client
 	Step   string     // the chain step that decided; empty: none did
 	Why    string     // the decision in one word
@@ -72,6 +71,14 @@ func (cs *Circuits) Join(virtual [16]byte, ch *Channel) (c *Circuit, fresh, spli
 		c.split, split = true, true
 	}
 	return c, fresh, split
+}
+
+// Lead returns the channel that the others are compared with: the first that came, or
+// was moved. Who asks has a channel of c.
+func (c *Circuit) Lead() Channel {
+	c.bucket.mu.Lock()
+	defer c.bucket.mu.Unlock()
+	return c.lead
 }
 
 // Move makes ch what the connection is led by: a channel that was replaced, at another

@@ -34,6 +34,24 @@ func TestCircuitLivesWithItsChannels(t *testing.T) {
 	cs.Leave(other, false)
 }
 
+// What led a connection that was moved is what the next channel is compared with.
+func TestMovedCircuit(t *testing.T) {
+	var cs Circuits
+	virtual := [16]byte{1}
+	c, _, _ := cs.Join(virtual, &Channel{Server: 1, Out: true})
+	next := Channel{Server: 2, Out: true}
+	if _, _, split := cs.Join(virtual, &next); !split {
+		t.Fatal("on another server: no split")
+	}
+	c.Move(&next)
+	if _, _, split := cs.Join(virtual, &Channel{Server: 2}); split {
+		t.Error("on the server that it was moved to: split")
+	}
+	if _, _, split := cs.Join(virtual, &Channel{Server: 1}); !split {
+		t.Error("on the server before: no split")
+	}
+}
+
 // A connection is half open once it has had both channels and lost all of one
 // direction; never while one is replaced, nor before both have come.
 func TestHalfOpenCircuit(t *testing.T) {

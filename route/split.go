@@ -60,31 +60,33 @@ func (r *RPC) SplitDue(s *Split) bool {
 
 // Join adds the channel that d decided for to the virtual connection it belongs
 // to, which is that of r from now on, and counts. It tells of a split. Leave must
-// follow. A channel that replaces another one is no split if the server before takes
-// nothing more: so a connection moves while its server drains firmly, with nothing cut.
+// follow. A channel that is the next one, and replaces another, is no split if the server
+// before takes nothing more: any server may have it ([MS-RPCH], Section 3.2.4.5.6.2), so a
+// connection moves while its server drains firmly, with nothing cut.
 func (d *Decision) Join(now int64, v *VIP, r *Request, out, next bool) (c *Circuit, split bool) {
 	rpc := &v.Counters.RPC
 	rpc.Channels.Add(1)
 	if !d.aside {
 		d.Profile.Chain.Join(now, &d.Walk, r)
 	}
-	ch := Channel{Server: d.Endpoint.Server, Name: d.Endpoint.Name, Out: out, Next: next, Source: r.Source, Step: d.Step(), Why: d.Why()}
+	ch := Channel{Server: d.Endpoint.Server, Name: d.Endpoint.Name, Out: out, Source: r.Source, Step: d.Step(), Why: d.Why()}
 	c, fresh, split := rpc.Circuits.Join(r.Virtual, &ch)
 	if fresh {
 		rpc.Connections.Add(1)
 	}
-	if split && next && d.splitCause(&c.lead, &ch) == SplitLost {
+	if !split { // common case
+		return c, false
+	}
+	s := Split{VIP: v.Name, Profile: d.Profile.Name, First: c.Lead(), Other: ch, At: now}
+	if s.Cause = d.splitCause(&s.First, &ch); next && s.Cause == SplitLost {
 		c.Move(&ch)
 		return c, false
 	}
-	if split {
-		s := Split{VIP: v.Name, Profile: d.Profile.Name, First: c.lead, Other: ch, Cause: d.splitCause(&c.lead, &ch), At: now}
-		rpc.Splits[s.Cause].Add(1)
-		if v.Split != nil && rpc.SplitDue(&s) {
-			v.Split(s)
-		}
+	rpc.Splits[s.Cause].Add(1)
+	if v.Split != nil && rpc.SplitDue(&s) {
+		v.Split(s)
 	}
-	return c, split
+	return c, true
 }
 
 // DecideChannel is Decide for a request whose virtual connection is known. It binds

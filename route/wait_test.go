@@ -13,10 +13,11 @@ type bell struct{ rung int }
 
 func (b *bell) Awaken() { b.rung++ }
 
-// limit has each server of s take most at once, and queue wait for five seconds.
-func (s *site) limit(most, queue int) {
+// limit has each server of s take one request at once, and queue wait for five
+// seconds.
+func (s *site) limit(queue int) {
 	for i := range s.profile.Candidates {
-		s.profile.Candidates[i].Service.Server.SetLimit(balance.Limit{Max: most, Queue: queue, Timeout: 5 * time.Second})
+		s.profile.Candidates[i].Service.Server.SetLimit(balance.Limit{Max: 1, Queue: queue, Timeout: 5 * time.Second})
 	}
 }
 
@@ -35,7 +36,7 @@ func (s *site) open(t *testing.T, r *Request) *Decision {
 // are explained to wait.
 func TestFullServerIsPassedOver(t *testing.T) {
 	s := newSite(t, "round_robin", 2, nil)
-	s.limit(1, 1)
+	s.limit(1)
 	alice, bob := request(t, "192.0.2.1", "", ""), request(t, "192.0.2.2", "", "")
 	a := s.open(t, alice)
 	for range 5 { // the turn of the algorithm does not matter
@@ -64,7 +65,7 @@ func TestFullServerIsPassedOver(t *testing.T) {
 // back, and nobody is forgotten by that.
 func TestPlaceThatIsNotWantedAnyMore(t *testing.T) {
 	s := newSite(t, "round_robin", 2, nil)
-	s.limit(1, 5)
+	s.limit(5)
 	a, b := s.open(t, request(t, "192.0.2.1", "", "")), s.open(t, request(t, "192.0.2.2", "", ""))
 	carol := request(t, "192.0.2.3", "", "")
 	var first, second, other Decision
@@ -107,7 +108,7 @@ func TestPlaceThatIsNotWantedAnyMore(t *testing.T) {
 // The time to wait is one for all turns of a request.
 func TestTimeToWaitIsOne(t *testing.T) {
 	s := newSite(t, "round_robin", 1, nil)
-	s.limit(1, 5)
+	s.limit(5)
 	r := request(t, "192.0.2.1", "", "")
 	a := s.open(t, r)
 	var d Decision
@@ -144,11 +145,11 @@ func TestTimeToWaitIsOne(t *testing.T) {
 	a.Release(s.now)
 }
 
-// A group's follower that is served aside, and one whose server left the pool, wait
-// for nothing that is not there.
+// A client whose connection carries an identity waits for the server of that,
+// whatever else is free.
 func TestPinnedClientWaitsForItsServer(t *testing.T) {
 	s := newSite(t, "round_robin", 2, nil)
-	s.limit(1, 5)
+	s.limit(5)
 	a, b := s.open(t, request(t, "192.0.2.1", "", "")), s.open(t, request(t, "192.0.2.2", "", ""))
 	var d Decision
 	if !s.profile.Stay(s.now, request(t, "192.0.2.2", "", ""), a.Endpoint, false, &d) || d.Outcome != Full {

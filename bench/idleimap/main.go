@@ -16,21 +16,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
+
+	"casbah/bench/command"
 )
 
 func main() {
-	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "idleimap:", err)
-		os.Exit(1) //nolint:forbidigo // main alone exits
-	}
+	os.Exit(command.Main("idleimap", run)) //nolint:forbidigo // main alone exits
 }
 
 // options are what the command line says.
@@ -51,11 +48,8 @@ func parse(args []string, out io.Writer) (*options, error) {
 	fs.DurationVar(&o.settle, "settle", 5*time.Second, "from the last login to a figure of memory")
 	fs.IntVar(&o.conns, "conns", 5000, "sessions")
 	fs.StringVar(&o.engine, "engine", "reactor", "`word` for engine in casbah.toml")
-	if err := fs.Parse(args); err != nil {
+	if err := command.Parse(fs, args); err != nil {
 		return nil, err
-	}
-	if fs.NArg() > 0 {
-		return nil, fmt.Errorf("unknown argument %q", fs.Arg(0))
 	}
 	if o.conns < 4 || o.time < 0 || o.time > longest || o.settle < 0 {
 		return nil, fmt.Errorf("-conns of at least 4, -time of 0 to %v and a -settle that is not negative are wanted", longest)
@@ -70,17 +64,12 @@ const longest = 30 * time.Minute
 // run is the whole program. It returns an error if casbah broke a rule.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parse(args, out)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
 	if err := enoughFiles(o.conns); err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	dir, err := os.MkdirTemp("", "casbah-idle-")
 	if err != nil {
 		return err

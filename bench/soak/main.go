@@ -33,16 +33,13 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"casbah/bench/command"
 )
 
 func main() {
-	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1) //nolint:forbidigo // main alone exits
-	}
+	os.Exit(command.Main("soak", run)) //nolint:forbidigo // main alone exits
 }
 
 // options are what the command line says.
@@ -73,11 +70,8 @@ func parse(args []string, out io.Writer) (*options, error) {
 	fs.IntVar(&o.loops, "loops", 0, "loops in casbah.toml; 0 leaves the key out")
 	fs.BoolVar(&o.relay, "relay", false, "with a VIP of type tcp")
 	growth := fs.Int64("growth", 32, "`MiB` of resident memory that the second half may add")
-	if err := fs.Parse(args); err != nil {
+	if err := command.Parse(fs, args); err != nil {
 		return nil, err
-	}
-	if fs.NArg() > 0 {
-		return nil, fmt.Errorf("unknown argument %q", fs.Arg(0))
 	}
 	if o.time < time.Second || o.workers < 1 || o.rest < 0 {
 		return nil, errors.New("-time of at least 1s, -workers of at least 1 and a -rest that is not negative are wanted")
@@ -96,14 +90,9 @@ func parse(args []string, out io.Writer) (*options, error) {
 // run is the whole program. It returns an error if casbah broke a rule.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parse(args, out)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	dir, err := os.MkdirTemp("", "casbah-soak-")
 	if err != nil {
 		return err

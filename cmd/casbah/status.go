@@ -102,6 +102,7 @@ func printVIP(out io.Writer, v *admin.VIP) {
 	paragraph(out, "  listens on", labelWidth, cmp.Or(strings.Join(v.Listen, ", "), "nothing"))
 	paragraph(out, "  traffic", labelWidth, fmt.Sprintf("%s open, %d accepted, %s to pool %s",
 		count(int(v.Connections), "connection"), v.Accepted, count(int(v.Requests), "request"), v.Pool))
+	printIdentities(out, v)
 	for i := range v.Routes {
 		r := &v.Routes[i]
 		text := strings.Join(r.Hosts, ", ") + " to pool " + r.Pool
@@ -154,6 +155,7 @@ func printPool(out io.Writer, p *admin.Pool, now time.Time) {
 			paragraph(out, "  "+p.Servers[i].Name, labelWidth, words)
 		}
 	}
+	printPlacement(out, p)
 	ordersIn(p).print(out, now)
 	for i := range p.Servers {
 		for j := range p.Servers[i].Services {

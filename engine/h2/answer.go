@@ -2,6 +2,7 @@ package h2
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"strconv"
@@ -128,9 +129,7 @@ func (a *answer) inform(r *httphead.Response) {
 	}
 	a.w.WriteHeader(r.Status)
 	clear(h)
-	for name, values := range kept {
-		h[name] = values
-	}
+	maps.Copy(h, kept)
 }
 
 // addFields adds the fields of a final response to h, but for those of the
@@ -139,23 +138,29 @@ func (a *answer) addFields(h http.Header, r *httphead.Response) error {
 	for i := range r.Fields {
 		f := &r.Fields[i]
 		name := textproto.CanonicalMIMEHeaderKey(string(f.Name))
+		framing := name == "Transfer-Encoding" || name == "Content-Length"
 		switch {
+		case framing && a.state != answerToEnd:
+			return errAnswer // it is said already
 		case name == "Transfer-Encoding":
+			if r.Minor == 0 || !httphead.EqualFold(f.Value, "chunked") {
+				return errAnswer
+			}
 			a.state = answerChunks
 		case ofHop(name):
 		case name == "Content-Length":
-			n, err := strconv.ParseInt(string(f.Value), 10, 64)
-			if err != nil || n < 0 || a.state == answerChunks {
+			n, err := strconv.ParseUint(string(f.Value), 10, 63)
+			if err != nil {
 				return errAnswer
 			}
-			a.left, a.state = n, answerLength
-			if n == 0 {
-				a.state = answerDone
-			}
+			a.left, a.state = int64(n), answerLength
 			h[name] = []string{string(f.Value)}
 		default:
 			h[name] = append(h[name], string(f.Value))
 		}
+	}
+	if a.state == answerLength && a.left == 0 {
+		a.state = answerDone
 	}
 	return nil
 }

@@ -157,6 +157,7 @@ func FuzzAnswer(f *testing.F) {
 				return // it is narrower in places
 			}
 			body, err := io.ReadAll(r.Body)
+			_ = r.Body.Close()
 			if err != nil {
 				return
 			}
@@ -182,9 +183,18 @@ func same(a, b outcome) bool {
 	return a.status == b.status && a.body == b.body && a.done == b.done && maps.EqualFunc(a.header, b.header, slices.Equal)
 }
 
+// final is a recorder that takes no 1xx for the response.
+type final struct{ *httptest.ResponseRecorder }
+
+func (w final) WriteHeader(status int) {
+	if status >= 200 {
+		w.ResponseRecorder.WriteHeader(status)
+	}
+}
+
 // answered writes p, a piece at a time.
 func answered(p []byte, size int, head bool) (outcome, error) {
-	w := httptest.NewRecorder()
+	w := final{httptest.NewRecorder()}
 	a := answer{w: w, bodiless: head}
 	done := false
 	for len(p) > 0 {

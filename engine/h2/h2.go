@@ -73,7 +73,7 @@ func call(f func()) {
 }
 
 // quiet takes what net/http logs: mishaps of clients, which are counted.
-var quiet = log.New(io.Discard, "", 0)
+var quiet = log.New(io.Discard, "", 0) //nolint:forbidigo // else net/http would log
 
 // errArmed is what none answers.
 var errArmed = errors.New("h2: no connection comes this way")
@@ -90,7 +90,7 @@ func (none) Addr() net.Addr            { return &net.TCPAddr{} }
 func newHTTP(t *Terms) *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP2(true)
-	h := &http.Server{
+	h := &http.Server{ //nolint:gosec // G112: it speaks no HTTP/1.1, which ReadHeaderTimeout is for
 		Protocols:      &protocols,
 		ErrorLog:       quiet,
 		IdleTimeout:    t.IdleTimeout,

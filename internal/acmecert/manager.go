@@ -54,6 +54,7 @@ type job struct {
 	failures int
 	err      error
 	busy     bool
+	again    bool // the configuration has changed while it was asked for
 }
 
 // NewManager returns a manager that wants nothing yet.
@@ -78,6 +79,7 @@ func (m *Manager) Want(conf *Config, specs []Spec, now time.Time) {
 		if j == nil {
 			j = &job{spec: specs[i], file: file}
 		}
+		j.again = j.busy
 		if j.failures == 0 || retryAfter(j.err, now) == 0 {
 			j.next = due(file, &specs[i], now)
 		}
@@ -185,7 +187,8 @@ func (m *Manager) sleep(ctx context.Context, d time.Duration) bool {
 func (m *Manager) done(j *job, err error, now time.Time) Told {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	j.busy, j.err = false, err
+	again := j.again
+	j.busy, j.again, j.err = false, false, err
 	if err == nil {
 		j.failures, j.next = 0, due(j.file, &j.spec, now)
 		if !j.next.After(now) { // such as one that has expired: nobody asks for another one at once
@@ -195,7 +198,11 @@ func (m *Manager) done(j *job, err error, now time.Time) Told {
 	}
 	if err != nil {
 		j.failures++
-		j.next = now.Add(max(pause(j.failures), min(retryAfter(err, now), longestWait)))
+		wait := pause(j.failures)
+		if again {
+			wait = 0
+		}
+		j.next = now.Add(max(wait, min(retryAfter(err, now), longestWait)))
 	}
 	return Told{File: j.file, Names: j.spec.Names, Again: j.next, Err: err}
 }

@@ -160,6 +160,33 @@ func TestBadNonceIsReplaced(t *testing.T) {
 	}
 }
 
+// Who reloads while an order fails has it tried again at once, as the order was for
+// what was configured before.
+func TestReloadDuringAnOrder(t *testing.T) {
+	var m *Manager
+	var conf *Config
+	specs := []Spec{NewSpec([]string{"mail.example.org"}, ECDSA)}
+	r := newRefuser(t, func(w http.ResponseWriter, n int) {
+		if n == 1 {
+			m.Want(conf, specs, time.Now())
+		}
+		problem(w, http.StatusForbidden, "unauthorized", "not you")
+	})
+	conf, m = r.config(t), NewManager("test", new(solver))
+	m.Want(conf, specs, time.Now())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var waits []time.Duration
+	m.Run(ctx, func(got Told) {
+		if waits = append(waits, time.Until(got.Again)); len(waits) == 2 {
+			cancel()
+		}
+	})
+	if len(waits) != 2 || waits[0] > 0 || waits[1] < time.Minute {
+		t.Errorf("tried again in %v; want at once, and then after a pause", waits)
+	}
+}
+
 // A key that cannot be read is neither replaced nor quoted.
 func TestBrokenAccountKey(t *testing.T) {
 	r := newRefuser(t, func(w http.ResponseWriter, _ int) { problem(w, http.StatusForbidden, "unauthorized", "not you") })

@@ -53,8 +53,9 @@ var allowed = map[string][]string{
 	"internal/proxyhead": {},
 	"internal/tlsbio":    {"internal/tlsid"},
 	"internal/tlsid":     {},
-	"bench/soak":         {"lab"},
-	"bench/idleimap":     {"lab"},
+	"bench/command":      {},
+	"bench/soak":         {"bench/command", "lab"},
+	"bench/idleimap":     {"bench/command", "lab"},
 
 	"internal/transparent":               {},
 	"internal/acmecert":                  {},

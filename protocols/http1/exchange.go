@@ -70,11 +70,11 @@ type exchange struct {
 	stale       bool // sent on a connection that was used before: it may be dead
 	retried     bool
 	pinned      bool
-	closes      bool // the client connection closes behind the response
-	asksClose   bool // the client has said that it sends no other request (RFC 9112, Section 9.6)
-	serverShuts bool // the server closes behind the response
+	closes      bool   // the client connection closes behind the response
+	asksClose   bool   // the client has said that it sends no other request (RFC 9112, Section 9.6)
+	serverShuts bool   // the server closes behind the response
 	reason      string // of an answer of casbah's own that its status does not say; empty: that of the status
-	html        bool // a browser asks; known once the head is shed
+	html        bool   // a browser asks; known once the head is shed
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}

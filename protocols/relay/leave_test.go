@@ -113,3 +113,24 @@ func TestOrderTakenBack(t *testing.T) {
 		t.Errorf("the client got %q", got)
 	}
 }
+
+// A flow finds another server at its next datagram, and one that is in maintenance
+// or drains firmly has none any more. S27.
+func TestFlowLeaves(t *testing.T) {
+	for _, kind := range []balance.OrderKind{balance.OrderDrain, balance.OrderFirm, balance.OrderMaintenance} {
+		s := newSite(t)
+		f := s.begin(t, epoch)
+		f.Answered(epoch+second, 10)
+		for _, svc := range s.services {
+			svc.SetOrder(time.Unix(0, epoch+second), balance.Order{Kind: kind, Since: epoch + second, Close: epoch + second})
+		}
+		next := f.Tick(epoch + 2*second)
+		if ends := next == 0; ends != (kind != balance.OrderDrain) {
+			t.Errorf("%v: the flow ends %v", kind, ends)
+		}
+		if next > epoch+2*second+lookEvery {
+			t.Errorf("%v: it looks again after %v", kind, time.Duration(next-epoch-2*second))
+		}
+		f.Close(epoch+3*second, engine.Expired)
+	}
+}

@@ -11,10 +11,10 @@ import (
 	"casbah/route"
 )
 
-// limit has each server of s take most connections, and queue wait.
-func (s *site) limit(most, queue int) {
+// limit has each server of s take one connection, and queue wait.
+func (s *site) limit(queue int) {
 	for _, svc := range s.services {
-		svc.Server.SetLimit(balance.Limit{Max: most, Queue: queue, Timeout: 5 * time.Second})
+		svc.Server.SetLimit(balance.Limit{Max: 1, Queue: queue, Timeout: 5 * time.Second})
 	}
 }
 
@@ -32,7 +32,7 @@ func (f *fake) wakeUp() {
 // goes there when there is a place.
 func TestBoundClientWaitsForItsServer(t *testing.T) {
 	s := newSite(t, persistence.Step{By: persistence.SourceIP})
-	s.limit(1, 10)
+	s.limit(10)
 	first := s.open(t)
 	name := first.last.endpoint.Name
 	second := newFake(t, &s.cur, s.conn)
@@ -66,7 +66,7 @@ func TestBoundClientWaitsForItsServer(t *testing.T) {
 // the server that has a place first.
 func TestUnboundClientTakesTheFirstPlace(t *testing.T) {
 	s := newSite(t)
-	s.limit(1, 10)
+	s.limit(10)
 	a, b := s.open(t), s.open(t)
 	if a.last.endpoint == b.last.endpoint {
 		t.Fatal("two clients are on one server, which takes one")
@@ -98,7 +98,7 @@ func TestClientOfAFullServerIsToldSo(t *testing.T) {
 	}{{"time", 1, route.CauseQueueLate}, {"room", 0, route.CauseQueueFull}} {
 		for _, speaks := range []*Protocol{nil, IMAP4(), POP3(), SMTP("casbah.example.org")} {
 			s := newSite(t)
-			s.limit(1, tt.queue)
+			s.limit(tt.queue)
 			s.cur.Store(&VIP{VIP: s.vip, Speaks: speaks})
 			others := []*fake{s.open(t), s.open(t)}
 			f := newFake(t, &s.cur, s.conn)
@@ -133,7 +133,7 @@ func TestWhoWaitsMayGo(t *testing.T) {
 		"kill":   func(f *fake) { f.call(func() { f.core.Tick(f.now, engine.Kill, f) }) },
 	} {
 		s := newSite(t)
-		s.limit(1, 10)
+		s.limit(10)
 		a := s.open(t)
 		s.open(t)
 		f := newFake(t, &s.cur, s.conn)
@@ -153,7 +153,7 @@ func TestWhoWaitsMayGo(t *testing.T) {
 // The clients of a server that goes down while they wait go to another.
 func TestServerOfAQueueGoesDown(t *testing.T) {
 	s := newSite(t, persistence.Step{By: persistence.SourceIP})
-	s.limit(1, 10)
+	s.limit(10)
 	first := s.open(t)
 	f := newFake(t, &s.cur, s.conn)
 	f.open()
@@ -173,7 +173,7 @@ func TestServerOfAQueueGoesDown(t *testing.T) {
 // Datagrams do not wait.
 func TestFlowOfAFullServer(t *testing.T) {
 	s := newSite(t)
-	s.limit(1, 10)
+	s.limit(10)
 	a, b, c := NewFlow(&s.cur, s.conn), NewFlow(&s.cur, s.conn), NewFlow(&s.cur, s.conn)
 	if a.Choose(epoch) == nil || b.Choose(epoch) == nil || c.Choose(epoch) != nil {
 		t.Fatal("two servers with a place each do not take two flows")

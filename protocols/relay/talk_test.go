@@ -186,7 +186,7 @@ func TestNobodyServesMail(t *testing.T) {
 				client := f.legs[0]
 				f.open()
 				r := s.ended(f, route.EndNoServer)
-				want, _, _ := strings.Cut(tt.farewell, "casbah")
+				want, _, _ := strings.Cut(tt.farewell, "the server")
 				if got := string(client.got); !strings.HasPrefix(got, strings.TrimSpace(want)) || !strings.HasSuffix(got, "no server is up\r\n") || client.gotRst {
 					t.Errorf("the client got %q, reset %v", got, client.gotRst)
 				}
