@@ -113,6 +113,18 @@ func (h *Handler) order(state string) http.HandlerFunc {
 	}
 }
 
+// checkWords returns what is wrong with who ordered something, and why.
+func checkWords(who, why string) error {
+	switch {
+	case len(who) > maxWord || len(why) > maxWord:
+		return fmt.Errorf("who, why: want at most %d octets each", maxWord)
+	case strings.ContainsFunc(who+why, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return errors.New("who, why: want one line each")
+	default:
+		return nil
+	}
+}
+
 // command returns what is ordered at the time now, or what is wrong with it.
 func (ask *OrderRequest) command(state string, now time.Time) (node.Command, error) {
 	c := node.Command{
@@ -122,16 +134,15 @@ func (ask *OrderRequest) command(state string, now time.Time) (node.Command, err
 	switch {
 	case ask.Server == "" && ask.Pool == "":
 		return c, errors.New("server: want the name of a server, or that of a pool in pool")
-	case len(ask.Who) > maxWord || len(ask.Why) > maxWord:
-		return c, fmt.Errorf("who, why: want at most %d octets each", maxWord)
-	case strings.ContainsFunc(ask.Who+ask.Why, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return c, errors.New("who, why: want one line each")
 	case state != "drain" && (ask.Firm || ask.By != "" || ask.For != ""):
 		return c, errors.New("firm, by, for: want these for a drain alone")
 	case state == "ready" && (ask.Wait != "" || ask.Force):
 		return c, errors.New("wait, force: want these for a drain or maintenance alone")
 	case ask.By != "" && ask.For != "":
 		return c, errors.New("by, for: want one of the two")
+	}
+	if err := checkWords(ask.Who, ask.Why); err != nil {
+		return c, err
 	}
 	var err error
 	if c.Until, err = ask.until(now); err != nil {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,7 +33,11 @@ func (h *Handler) timeout(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, "want a JSON object of profile, minutes (a whole number; 0 or null: what the file says), who and why: "+err.Error())
 		return
 	}
-	t := node.Timeout{Profile: order.Profile, Who: order.Who, Why: order.Why}
+	if err := checkWords(order.Who, order.Why); err != nil {
+		writeError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	t := node.Timeout{Profile: order.Profile, Who: cmp.Or(order.Who, asker(r)), Why: order.Why}
 	if order.Minutes != nil {
 		t.Minutes = *order.Minutes
 	}
