@@ -65,7 +65,11 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 		get("/nothing/of/ours", http.StatusNotFound)
 		vip := `vip="` + map[string]string{"plain": "plain", "tls": "tls"}[m.vip] + `"`
 		of := func(profile, status string) string {
-			return `casbah_requests_total{profile="` + profile + `",status="` + status + `",` + vip + `}`
+			pool := "cas"
+			if profile == "" {
+				pool = ""
+			}
+			return `casbah_requests_total{pool="` + pool + `",profile="` + profile + `",status="` + status + `",` + vip + `}`
 		}
 		var got metrics
 		r.until("the requests are counted", func() bool {
@@ -75,8 +79,8 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 		if got[of("owa", "2xx")] != n || got[of("ews", "4xx")] != 1 || got[of("", "4xx")] != 1 {
 			t.Errorf("requests of owa %v, of ews %v, of none %v; want %d, 1, 1", got[of("owa", "2xx")], got[of("ews", "4xx")], got[of("", "4xx")], n)
 		}
-		count, sum := got[`casbah_response_seconds_count{profile="owa",`+vip+`}`], got[`casbah_response_seconds_sum{profile="owa",`+vip+`}`]
-		if all := got[`casbah_response_seconds_bucket{profile="owa",`+vip+`,le="+Inf"}`]; count != n || all != n || sum <= 0 {
+		count, sum := got[`casbah_response_seconds_count{pool="cas",profile="owa",`+vip+`}`], got[`casbah_response_seconds_sum{pool="cas",profile="owa",`+vip+`}`]
+		if all := got[`casbah_response_seconds_bucket{pool="cas",profile="owa",`+vip+`,le="+Inf"}`]; count != n || all != n || sum <= 0 {
 			t.Errorf("histogram of %v and %v answers, %v s; want %d", count, all, sum, n)
 		}
 		if sent := got[`casbah_sent_bytes_total{`+vip+`}`]; sent < float64(octets) || sent > float64(octets)+10000 {

@@ -162,6 +162,7 @@ func TestServersAreNeverOverTheirLimits(t *testing.T) {
 			}
 		})
 		const rounds = 60
+		var nobody atomic.Uint64
 		for i := range 24 {
 			clients.Go(func() {
 				random := rand.New(rand.NewPCG(uint64(i), 7))
@@ -171,7 +172,11 @@ func TestServersAreNeverOverTheirLimits(t *testing.T) {
 						c.losesPatience(time.Duration(random.IntN(8)) * time.Millisecond)
 						continue
 					}
-					if status := c.asks([]string{"/asks", "/free/asks"}[random.IntN(2)]); status != http.StatusOK {
+					switch status := c.asks([]string{"/asks", "/free/asks"}[random.IntN(2)]); status {
+					case http.StatusOK:
+					case http.StatusServiceUnavailable: // a slow machine may fail the probes of all
+						nobody.Add(1)
+					default:
 						t.Errorf("client %d got %d", i, status)
 						return
 					}
@@ -229,6 +234,9 @@ func TestServersAreNeverOverTheirLimits(t *testing.T) {
 		}
 		if served == 0 {
 			t.Error("nobody has waited")
+		}
+		if refused := r.vipStatus("plain").Refused; refused["no_server"] < nobody.Load() || refused["queue_full"]+refused["queue_timeout"] != 0 {
+			t.Errorf("%d clients were told that no server is up; refused: %v", nobody.Load(), refused)
 		}
 	})
 }

@@ -407,7 +407,7 @@ func TestStartTLSPasses(t *testing.T) {
 }
 
 // farewells are what casbah says to those who are in a session when it stops.
-var farewells = map[string]string{"imap4": "* BYE the server is going down, connect again", "pop3": "-ERR [SYS/TEMP] casbah is going down", "smtp": "421 4.3.2 casbah is going down"}
+var farewells = map[string]string{"imap4": "* BYE the server is going down, connect again", "pop3": "-ERR [SYS/TEMP] the server is going down, connect again", "smtp": "421 4.3.2 the server is going down, connect again"}
 
 // Clients are taken leave of in the words of their protocol, within TLS and
 // without, and none is reset.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"casbah/balance"
 )
@@ -30,7 +31,7 @@ func (p *SMTPProbe) Check(ctx context.Context) error {
 	}
 	defer release()
 	d := &smtp{newDialogue(conn)}
-	if err := d.want(ctx, "greeting", 220); err != nil {
+	if err := d.greeting(ctx); err != nil {
 		return err
 	}
 	// A client without a name of its own gives its address (RFC 5321, Section 4.1.4).
@@ -68,6 +69,24 @@ func literal(a net.Addr) string {
 
 // smtp is one session.
 type smtp struct{ *dialogue }
+
+// greeting wants the server's. One that takes no mail for now, as it shuts down or
+// was taken out of service, says so in a code of its own (RFC 5321, Section 3.8, and
+// RFC 3463, Section 3.4).
+func (d *smtp) greeting(ctx context.Context) error {
+	const name, takesNone = "greeting", "421 4.3.2 "
+	got, text, err := d.reply()
+	switch {
+	case err != nil:
+		return step(ctx, name, err)
+	case got == 421 && strings.HasPrefix(text, `"`+takesNone):
+		return fmt.Errorf("%w: %s: want 220, got %s", ErrOff, name, text)
+	case got != 220:
+		return fmt.Errorf("%s: want 220, got %s", name, text)
+	default:
+		return nil
+	}
+}
 
 // ask sends a command and wants a reply with that code.
 func (d *smtp) ask(ctx context.Context, code int, command ...string) error {

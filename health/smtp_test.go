@@ -91,3 +91,19 @@ func FuzzSMTPReply(f *testing.F) {
 		}
 	})
 }
+
+// A server that takes no mail for now is off in an orderly way; another one that
+// refuses in its greeting is not.
+func TestSMTPProbeOfAServerThatIsOff(t *testing.T) {
+	for text, want := range map[string]Cause{
+		"421 4.3.2 Service not active\r\n":     Off,
+		"421 4.3.1 Insufficient resources\r\n": Wrong,
+		"421 Too busy\r\n":                     Wrong,
+		"554 5.3.2 no\r\n":                     Wrong,
+	} {
+		p := &SMTPProbe{Endpoint: serve(t, script(text))}
+		if err := p.Check(t.Context()); CauseOf(err) != want {
+			t.Errorf("%q: Check() = %v, %v; want %v", text, err, CauseOf(err), want)
+		}
+	}
+}

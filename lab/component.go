@@ -18,7 +18,8 @@ type components struct {
 
 // SetOffline takes a directory out of service in an orderly way, or all of them
 // for All, as the component states of Exchange 2013 and later do: its health page
-// says so, and the directory works on. False puts it into service again.
+// says so, and the directory works on. SMTP takes no mail while all is off. False
+// puts it into service again.
 func (s *CAS) SetOffline(directory string, off bool) error {
 	if directory != All && !slices.Contains(s.Directories(), directory) {
 		return fmt.Errorf("%w: %q", errNoDirectory, directory)
@@ -79,7 +80,8 @@ func (c *components) state() string {
 	return strings.Join(words, ", ")
 }
 
-// offline reports whether a directory alone is out of service.
+// offline reports whether a directory is out of service by an order of its own, or
+// for All the whole.
 func (c *components) offline(directory string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

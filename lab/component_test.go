@@ -8,7 +8,7 @@ import (
 // A server that is taken out of service says so on its health pages, and works on;
 // what one page tells is not what another one does.
 func TestHealthPages(t *testing.T) {
-	a := newArray(t, Options{Servers: 2})
+	a := newArray(t, Options{Servers: 2, Mail: true})
 	check := func(what, path string, code int, body string) {
 		t.Helper()
 		got := newBrowser(t).send("GET", address(a.CAS(0), path), "")
@@ -29,6 +29,9 @@ func TestHealthPages(t *testing.T) {
 	check("owa off", "/owa/auth/logon.aspx", 200, "Sign in")
 	order("cas1", "offline")
 	check("all off", "/ews/healthcheck.htm", 503, "")
+	if got := mailWire(t, a.CAS(0), "smtp", false).line(); got != "421 4.3.2 Service not active" {
+		t.Errorf("all off: SMTP greets with %q", got)
+	}
 	order("cas1", "online")
 	check("back", "/owa/healthcheck.htm", 200, "CAS1")
 	order("cas1", "name", "cas2")

@@ -17,6 +17,10 @@ type smtpSession struct {
 }
 
 func serveSMTP(m *mailConn) {
+	if m.cas.components.offline(All) {
+		m.say("421 4.3.2 Service not active")
+		return
+	}
 	s := &smtpSession{mailConn: m}
 	m.say("220 %s Microsoft ESMTP MAIL Service ready", m.cas.FQDN())
 	for {

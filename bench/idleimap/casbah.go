@@ -86,7 +86,7 @@ func startCasbah(ctx context.Context, o *options, dir string, a *lab.Array) (*ca
 	c.clear, c.tls = free[1], free[2]
 	text := fmt.Sprintf(conf, o.engine, dir, a.CAS(0).MailAddr("imap4", false), a.CAS(1).MailAddr("imap4", false), page, c.clear, c.tls, cert, key, filepath.Join(dir, "access.log"))
 	path := filepath.Join(dir, "casbah.toml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil { //nolint:gosec // in a directory of our own
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	f, err := os.Create(c.log)

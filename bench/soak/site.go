@@ -197,10 +197,10 @@ func (s *site) swap(ctx context.Context, d *daemon, text string, done func(befor
 
 // replace writes a file so that nobody reads half of it.
 func replace(path, text string) error {
-	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil { //nolint:gosec // in a directory of our own
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
 		return err
 	}
-	return os.Rename(path+".new", path) //nolint:gosec // as above
+	return os.Rename(path+".new", path)
 }
 
 // clientTLS returns what clients of the https VIP begin with.
