@@ -186,7 +186,7 @@ func TestMaintenanceFinishesWhatIsOpen(t *testing.T) {
 			t.Fatal("the Pings are not on one server")
 		}
 		begun := time.Now()
-		const wait = 2 * time.Second
+		const wait = 5 * time.Second
 		r.orders(node.Command{State: "maintenance", Server: home, Wait: wait, Who: "test", Why: "updates"})
 		if a := r.client("127.0.0.2").do("OPTIONS", "/Microsoft-Server-ActiveSync", "", "Authorization", basicAuth("alice", "Secret1")); a.server == home || a.status != http.StatusOK {
 			t.Errorf("a new request: status %d of %s, which is in maintenance", a.status, a.server)
@@ -271,4 +271,46 @@ func TestOrdersAreRefused(t *testing.T) {
 			t.Errorf("%+v: %v; want that it is not known", c, err)
 		}
 	}
+}
+
+// S27, S28 of what is relayed unread, such as RPC: a connection goes on under any
+// drain, and in maintenance until its time is over; a new one goes elsewhere.
+func TestRelayUnderOrders(t *testing.T) {
+	engines(t, func(t *testing.T, m mode) {
+		_, addresses := origins(t, 2)
+		r := newRelay(t, relaySetup{mode: m, servers: addresses, extra: unprobedRPC})
+		open := r.wire(t, "127.0.0.2")
+		home := open.line()
+		echoes := func(when string) {
+			t.Helper()
+			open.say(when + "\n")
+			open.want(when + "\n")
+		}
+		index := "cas1"
+		if r.services("cas2")[0].Active == 1 {
+			index = "cas2"
+		}
+		r.orders(node.Command{State: "drain", Server: index})
+		if got := r.visit("127.0.0.2"); got != home {
+			t.Errorf("a bound client goes to %s; want %s, which drains", got, home)
+		}
+		if got := r.visit("127.0.0.3"); got == home {
+			t.Errorf("a new client goes to %s, which drains", got)
+		}
+		echoes("drain")
+		r.orders(node.Command{State: "drain", Server: index, Firm: true})
+		if got := r.visit("127.0.0.2"); got == home {
+			t.Errorf("a bound client goes to %s, which drains firmly", got)
+		}
+		echoes("firm drain")
+		begun := time.Now()
+		const wait = 4 * time.Second
+		r.orders(node.Command{State: "maintenance", Server: index, Wait: wait})
+		echoes("maintenance")
+		open.ends()
+		if took := time.Since(begun); took < wait {
+			t.Errorf("closed after %v; want %v", took, wait)
+		}
+		r.until("it is over", func() bool { return r.services(index)[0].Active == 0 })
+	})
 }

@@ -36,6 +36,7 @@ var allProbes = map[string]func(*balance.Endpoint) Probe{
 		return &LoginProbe{Endpoint: e, Question: AskEWS, NTLM: true, Account: someone}
 	},
 	"echo": func(e *balance.Endpoint) Probe { return &LoginProbe{Endpoint: e, Question: AskEcho, Account: someone} },
+	"owa":  func(e *balance.Endpoint) Probe { return &LoginProbe{Endpoint: e, Question: AskOWA, Account: someone} },
 	"autodiscover": func(e *balance.Endpoint) Probe {
 		return &LoginProbe{Endpoint: e, Question: AskAutodiscover, NTLM: true, Account: someone}
 	},
@@ -76,6 +77,7 @@ var hostile = map[string]func(net.Conn){
 	"200-xml":    pours("HTTP/1.1 200 OK\r\n\r\n", "<a><b>"),
 	"200-chunks": pours("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"),
 	"401":        pours("HTTP/1.1 401 Who\r\nWWW-Authenticate: NTLM "+strings.Repeat("A", 60000)+"\r\n", "X-More: yes\r\n"),
+	"302":        pours("HTTP/1.1 302 Found\r\nLocation: /owa/\r\nContent-Length: 0\r\n"+strings.Repeat("Set-Cookie: a="+strings.Repeat("x", 1000)+"\r\n", 50)+"\r\n", "x"),
 	"503":        pours("HTTP/1.1 503 No\r\n\r\n", "x"),
 	"interim":    pours("", "HTTP/1.1 100 Continue\r\n\r\n"),
 	"headers":    pours("HTTP/1.1 200 OK\r\n", "X-More: yes\r\n"),

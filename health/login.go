@@ -29,7 +29,7 @@ type LoginProbe struct {
 }
 
 // Check logs in over a connection of its own: with Basic in one request, with
-// NTLM in two.
+// NTLM or the form of OWA in two.
 func (p *LoginProbe) Check(ctx context.Context) error {
 	conn, release, err := dial(ctx, p.Endpoint)
 	if err != nil {
@@ -38,10 +38,14 @@ func (p *LoginProbe) Check(ctx context.Context) error {
 	defer release()
 	left := &io.LimitedReader{R: conn, N: maxAnswer}
 	s := &loginSession{probe: p, conn: conn, left: left, in: bufio.NewReader(left)}
-	if p.NTLM {
+	switch {
+	case p.Question == AskOWA:
+		return s.form(ctx)
+	case p.NTLM:
 		return s.ntlm(ctx)
+	default:
+		return s.basic(ctx)
 	}
-	return s.basic(ctx)
 }
 
 // loginSession is one connection.
@@ -119,13 +123,19 @@ type loginAnswer struct {
 // not returns the error of an answer with another status than the right one.
 func (a *loginAnswer) not(want int) error { return &statusError{[]int{want}, a.code, clip(a.status)} }
 
-// ask sends one request and reads the answer, so that the connection can have
-// another. The body goes with the last one alone.
+// ask asks the question, or begins to log in. The body goes with the last request
+// alone.
 func (s *loginSession) ask(ctx context.Context, authorization string, last bool) (*loginAnswer, error) {
-	if _, err := io.WriteString(s.conn, s.probe.request(authorization, last)); err != nil {
+	return s.send(ctx, s.probe.Question.method(), s.probe.request(authorization, last))
+}
+
+// send sends one request and reads the answer, so that the connection can have
+// another.
+func (s *loginSession) send(ctx context.Context, method, request string) (*loginAnswer, error) {
+	if _, err := io.WriteString(s.conn, request); err != nil {
 		return nil, step(ctx, stepRequest, err)
 	}
-	resp, err := readAnswer(s.in, s.probe.Question.method())
+	resp, err := readAnswer(s.in, method)
 	if err != nil {
 		if s.left.N <= 0 {
 			return nil, fmt.Errorf("answer: more than %d octets", maxAnswer)
@@ -144,29 +154,34 @@ func (s *loginSession) ask(ctx context.Context, authorization string, last bool)
 	}
 }
 
-// request returns one request, written here for the reason that HTTPProbe's is.
+// request returns one request that asks the question.
 func (p *LoginProbe) request(authorization string, last bool) string {
 	q := p.Question
 	content, kind := "", ""
 	if last {
 		content, kind = q.content()
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\n", q.method(), cmp.Or(p.Path, q.path()))
-	fmt.Fprintf(&b, "Host: %s\r\n", cmp.Or(p.Host, p.Endpoint.Target))
-	b.WriteString("User-Agent: casbah-probe\r\nAccept: */*\r\nAuthorization: " + authorization + "\r\n")
+	lines := []string{"Authorization: " + authorization}
 	if kind != "" {
-		b.WriteString("Content-Type: " + kind + "\r\n")
+		lines = append(lines, "Content-Type: "+kind)
 	}
 	if content != "" || q.method() != http.MethodGet && q.method() != http.MethodOptions {
-		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(content))
+		lines = append(lines, fmt.Sprintf("Content-Length: %d", len(content)))
 	}
 	if last {
-		b.WriteString("Connection: close\r\n")
+		lines = append(lines, "Connection: close")
 	}
-	b.WriteString("\r\n" + content)
-	return b.String()
+	return p.head(q.method(), cmp.Or(p.Path, q.path()), lines...) + content
 }
+
+// head returns the head of a request, written here for the reason that HTTPProbe's
+// is.
+func (p *LoginProbe) head(method, path string, lines ...string) string {
+	head := []string{method + " " + path + " HTTP/1.1", "Host: " + p.host(), "User-Agent: casbah-probe", "Accept: */*"}
+	return strings.Join(append(head, lines...), "\r\n") + "\r\n\r\n"
+}
+
+func (p *LoginProbe) host() string { return cmp.Or(p.Host, p.Endpoint.Target) }
 
 // judge wants the right answer to somebody who is logged in.
 func (s *loginSession) judge(got *loginAnswer) error {

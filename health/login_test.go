@@ -51,6 +51,10 @@ func TestLoginProbe(t *testing.T) {
 		{"echo-basic", health.AskEcho, false, right, "", lab.Fault{}, health.Right},
 		{"echo-wrong", health.AskEcho, false, wrong, "", lab.Fault{}, health.Refused},
 		{"echo-empty", health.AskEcho, false, right, "outlook_anywhere", lab.Status(200), health.Wrong},
+		{"owa", health.AskOWA, false, right, "", lab.Fault{}, health.Right},
+		{"owa-wrong", health.AskOWA, false, wrong, "", lab.Fault{}, health.Refused},
+		{"owa-sick", health.AskOWA, false, right, "owa", lab.Status(500), health.Wrong},
+		{"owa-garbage", health.AskOWA, false, right, "owa", lab.Garbage(), health.Wrong},
 		{"autodiscover", health.AskAutodiscover, true, right, "", lab.Fault{}, health.Right},
 		{"autodiscover-basic", health.AskAutodiscover, false, right, "", lab.Fault{}, health.Right},
 		{"autodiscover-garbage", health.AskAutodiscover, true, right, "autodiscover", lab.Garbage(), health.Wrong},
@@ -98,6 +102,7 @@ func TestTraceHidesSecrets(t *testing.T) {
 	for name, p := range map[string]health.Probe{
 		"basic": &health.LoginProbe{Endpoint: e, Question: health.AskEAS, Account: right},
 		"ntlm":  &health.LoginProbe{Endpoint: e, Question: health.AskEWS, NTLM: true, Account: right},
+		"owa":   &health.LoginProbe{Endpoint: e, Question: health.AskOWA, Account: right},
 		"imap":  m.probe("imap4", "starttls", right),
 		"pop3":  m.probe("pop3", "tls", right),
 	} {

@@ -21,10 +21,11 @@ const (
 	AskEWS                              // the inbox of the account
 	AskEcho                             // an echo of the RPC proxy
 	AskAutodiscover                     // whether Autodiscover works
+	AskOWA                              // the mailbox, by the form of the login
 )
 
 // Questions are all of them by the words of the configuration.
-var Questions = map[string]Question{"eas": AskEAS, "ews": AskEWS, "rpc_echo": AskEcho, "autodiscover": AskAutodiscover}
+var Questions = map[string]Question{"eas": AskEAS, "ews": AskEWS, "rpc_echo": AskEcho, "autodiscover": AskAutodiscover, "owa": AskOWA}
 
 // String says in a few words what is asked.
 func (q Question) String() string {
@@ -37,6 +38,8 @@ func (q Question) String() string {
 		return "login, echo of the RPC proxy"
 	case AskAutodiscover:
 		return "login, answer of Autodiscover"
+	case AskOWA:
+		return "login by the form, mailbox"
 	default:
 		return "login"
 	}
@@ -63,6 +66,8 @@ func (q Question) path() string {
 		return "/EWS/Exchange.asmx"
 	case AskEcho:
 		return "/rpc/rpcproxy.dll"
+	case AskOWA:
+		return "/owa/auth.owa"
 	default:
 		return "/Autodiscover/Autodiscover.xml"
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -51,7 +52,7 @@ func NewTrace(accounts ...Account) *Trace {
 			continue
 		}
 		escaped := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(a.Password) // a quoted string of IMAP
-		t.secrets = append(t.secrets, a.Password, escaped)
+		t.secrets = append(t.secrets, a.Password, escaped, url.QueryEscape(a.Password))
 		for _, coded := range []string{a.User + ":" + a.Password, "\x00" + a.User + "\x00" + a.Password, a.Password} {
 			t.secrets = append(t.secrets, base64.StdEncoding.EncodeToString([]byte(coded)))
 		}

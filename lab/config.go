@@ -100,7 +100,7 @@ func writeProbes(b *strings.Builder, f Front) {
 	for _, p := range healthPages {
 		fmt.Fprintf(b, "[profile.%s.probe]\npath = \"/%s/healthcheck.htm\"\n", p.profile, p.directory)
 	}
-	for _, name := range []string{"eas", "ews", "outlook_anywhere", "autodiscover", "pop3", "imap4"} {
+	for _, name := range []string{"owa", "eas", "ews", "outlook_anywhere", "autodiscover", "pop3", "imap4"} {
 		if name == "pop3" && f.POP3 == "" || name == "imap4" && f.IMAP4 == "" {
 			continue
 		}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"casbah/internal/logs"
 	"casbah/internal/pki/pkitest"
 	"casbah/profiles"
 	"casbah/tlsterm"
@@ -109,7 +110,7 @@ func TestCertificatesAreReadByThemselves(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := &Node{log: zerolog.Nop(), background: ctx, adviser: newAdviser()}
+		n := &Node{log: zerolog.Nop(), logs: logs.New(zerolog.Nop(), "info"), background: ctx, adviser: newAdviser()}
 		n.snap.Store(&snapshot{vips: []*builtVIP{{conf: &profiles.VIP{Name: "mail"}, certs: certs}}})
 		go n.keepCertificates()
 		second := put()

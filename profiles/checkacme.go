@@ -16,7 +16,7 @@ const mostCertNames = 100
 
 // acmeCertificate checks a certificate that casbah is to get. What it returns
 // stands for it.
-func (k *checker) acmeCertificate(p place, v *VIP, c *Certificate) *x509.Certificate {
+func (k *checker) acmeCertificate(p place, c *Certificate) *x509.Certificate {
 	for _, key := range []struct{ name, value string }{{"cert", c.Cert}, {"key", c.Key}, {"passphrase_file", c.PassphraseFile}} {
 		k.leftOut(p.key(key.name), "acme is true: casbah gets the certificate, and keeps it in the state directory", key.value)
 	}

@@ -24,7 +24,7 @@ func (k *checker) vipTLS(p place, v *VIP) {
 		}
 		var leaves []*x509.Certificate
 		for i := range v.Certificates {
-			if leaf := k.certificate(p.key("certificate").item(i, ""), v, &v.Certificates[i]); leaf != nil {
+			if leaf := k.certificate(p.key("certificate").item(i, ""), &v.Certificates[i]); leaf != nil {
 				leaves = append(leaves, leaf)
 			}
 		}
@@ -40,9 +40,9 @@ func (k *checker) vipTLS(p place, v *VIP) {
 
 // certificate checks a certificate, and returns it, or what takes its place where
 // it is still to come.
-func (k *checker) certificate(p place, v *VIP, c *Certificate) *x509.Certificate {
+func (k *checker) certificate(p place, c *Certificate) *x509.Certificate {
 	if c.ACME {
-		return k.acmeCertificate(p, v, c)
+		return k.acmeCertificate(p, c)
 	}
 	for _, key := range []string{"names", "key_type"} {
 		k.leftOut(p.key(key), "acme is not true: the file has them", words(key))

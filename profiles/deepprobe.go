@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -8,13 +9,13 @@ import (
 // DeepProbe is the question that is asked of a service with a login. A service
 // that does not answer it rightly is down, although it answers Probe.
 type DeepProbe struct {
-	// Kind is eas, ews, rpc_echo or autodiscover, imap or pop3; empty: that of the
+	// Kind is eas, ews, rpc_echo, autodiscover or owa, imap or pop3; empty: that of the
 	// profile's name.
 	Kind string `toml:"kind"`
 	// Path is that of the request; empty: the usual one of the kind.
 	Path string `toml:"path"`
-	// Auth is how the probe logs in by HTTP: basic or ntlm; empty: as the directory
-	// of the kind is set up.
+	// Auth is how the probe logs in by HTTP: basic or ntlm, form for owa; empty: as
+	// the directory of the kind is set up.
 	Auth string `toml:"auth"`
 	// User is the account, and Password its password, read from PasswordFile.
 	User         string `toml:"user"`
@@ -34,14 +35,14 @@ func (d *DeepProbe) Asked() bool { return d.User != "" }
 
 // deepKinds are the kinds of deep probes by the names of profiles.
 var deepKinds = map[string]string{
-	"eas": "eas", "ews": "ews", "outlook_anywhere": "rpc_echo", "autodiscover": "autodiscover", "imap4": probeIMAP, "pop3": probePOP3,
+	"eas": "eas", "ews": "ews", "outlook_anywhere": "rpc_echo", "autodiscover": "autodiscover", "owa": "owa", "imap4": probeIMAP, "pop3": probePOP3,
 }
 
 // deepFor returns the kinds that a profile of a protocol can have.
 func deepFor(protocol string) []string {
 	switch protocol {
 	case "http":
-		return []string{"eas", "ews", "rpc_echo", "autodiscover"}
+		return []string{"eas", "ews", "rpc_echo", "autodiscover", "owa"}
 	case "tcp":
 		return []string{probeIMAP, probePOP3}
 	default:
@@ -50,7 +51,8 @@ func deepFor(protocol string) []string {
 }
 
 // complete derives the defaults that depend on the profile: Exchange sets up
-// ActiveSync with Basic, and the others of HTTP with Windows authentication.
+// ActiveSync with Basic, OWA with its form, and the others of HTTP with Windows
+// authentication.
 func (d *DeepProbe) complete(pr *Profile) {
 	if !d.Asked() {
 		return
@@ -59,10 +61,7 @@ func (d *DeepProbe) complete(pr *Profile) {
 		d.Kind = deepKinds[pr.Name]
 	}
 	if d.Auth == "" && pr.Protocol == "http" {
-		d.Auth = "ntlm"
-		if d.Kind == "eas" {
-			d.Auth = "basic"
-		}
+		d.Auth = cmp.Or(map[string]string{"eas": "basic", "owa": "form"}[d.Kind], "ntlm")
 	}
 }
 
@@ -105,7 +104,10 @@ func (k *checker) deepRequest(p place, d *DeepProbe) {
 	if k.written(p.key("path")) {
 		k.probePath(p.key("path"), d.Path, "/EWS/Exchange.asmx")
 	}
-	if d.Auth != "basic" && d.Auth != "ntlm" {
+	switch {
+	case d.Kind == "owa" && d.Auth != "form":
+		k.mistake(p.key("auth"), "form, as the probe is of kind owa", d.Auth)
+	case d.Kind != "owa" && d.Auth != "basic" && d.Auth != "ntlm":
 		k.mistake(p.key("auth"), "basic or ntlm", d.Auth)
 	}
 }
@@ -118,7 +120,7 @@ func (k *checker) deepSafe(pr *Profile, pool *Pool) {
 	if pool == nil || !k.written(at) {
 		return
 	}
-	if pool.UpstreamTLS == "off" && pr.DeepProbe.Auth == "basic" {
+	if pool.UpstreamTLS == "off" && pr.DeepProbe.Auth != "ntlm" && pr.Protocol == "http" {
 		k.note(at, "pool %q: the password is sent in clear, for whoever stands between casbah and the servers to read", pool.Name)
 	}
 	if pr.ExtendedProtection == "require" && pr.DeepProbe.Auth == "ntlm" {

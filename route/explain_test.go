@@ -227,6 +227,10 @@ func TestWhy(t *testing.T) {
 			s.profile.Candidates, s.profile.Names.Servers = s.profile.Candidates[1:], s.profile.Names.Servers[1:]
 		}, again, "rebound_left", "step source_ip is bound to cas1, which is not in the pool any more"},
 		{"only-one-left", nil, func(s *site) { first(s); s.set(0, balance.Down); s.set(1, balance.Down) }, again, "rebound_down", "cas3 is the only server that takes new clients"},
+		{"firm-drain", nil, func(s *site) {
+			first(s)
+			s.profile.Candidates[0].Service.SetOrder(time.Unix(0, s.now), balance.Order{Kind: balance.OrderFirm})
+		}, again, "rebound_drain", "which drains and does not keep this client"},
 		{"drain-keeps", nil, func(s *site) { first(s); s.set(0, balance.Drain) }, again, "bound", "step source_ip is bound to cas1"},
 		{"nobody", nil, func(s *site) { first(s); s.set(0, balance.Down); s.set(1, balance.Down); s.set(2, balance.Maintenance) }, again, "rebound_down", "no server of pool cas takes requests of profile owa: 503"},
 		{

@@ -10,7 +10,7 @@ import (
 // is says a loss of a server in a sentence.
 func (l Loss) is() string {
 	return [...]string{
-		"is not used", "is down", "is in maintenance", "drains and keeps no address of more than one client",
+		"is not used", "is down", "is in maintenance", "drains and does not keep this client",
 		"is not in the pool any more", "could not be reached",
 	}[l]
 }

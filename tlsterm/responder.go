@@ -35,7 +35,7 @@ func askResponder(ctx context.Context, at string, question []byte) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // what was read is what matters
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the responder answers %s", resp.Status)
 	}

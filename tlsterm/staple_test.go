@@ -27,13 +27,11 @@ import (
 
 // stapler is an authority with a responder, and a VIP that shows a certificate of it.
 type stapler struct {
-	t        *testing.T
-	ca       *pkitest.Authority
-	at       *httptest.Server
-	asked    atomic.Int32
-	answer   func(serial *big.Int) []byte // nil: 500
-	issuer   *x509.Certificate
-	template ocsp.Response // of the usual answer
+	t      *testing.T
+	ca     *pkitest.Authority
+	at     *httptest.Server
+	asked  atomic.Int32
+	answer func(serial *big.Int) []byte // nil: 500
 }
 
 func newStapler(t *testing.T) *stapler {

@@ -22,7 +22,7 @@ func placesWords(s *admin.Server) string {
 			words = append(words, fmt.Sprintf("%d waiting", p.Waiting))
 		}
 		if p.Served > 0 {
-			words = append(words, fmt.Sprintf("%d waited %s on average", p.Served, short(seconds(p.Waited/float64(p.Served)))))
+			words = append(words, fmt.Sprintf("%d waited %s on average", p.Served, brief(seconds(p.Waited/float64(p.Served)))))
 		}
 		if n := p.Full + p.TimedOut; n > 0 {
 			words = append(words, fmt.Sprintf("%d turned away", n))

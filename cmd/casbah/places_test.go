@@ -15,8 +15,8 @@ func TestPlacesWords(t *testing.T) {
 		{admin.Server{Backup: true}, "backup"},
 		{admin.Server{Active: 3, Places: &admin.Places{Limit: 5}}, "3 of 5 places taken"},
 		{
-			admin.Server{Active: 5, Places: &admin.Places{Limit: 5, Waiting: 2, Served: 4, Waited: 8, Full: 1, TimedOut: 2}},
-			"5 of 5 places taken, 2 waiting, 4 waited 2s on average, 3 turned away",
+			admin.Server{Active: 5, Places: &admin.Places{Limit: 5, Waiting: 2, Served: 4, Waited: 2.5, Full: 1, TimedOut: 2}},
+			"5 of 5 places taken, 2 waiting, 4 waited 625ms on average, 3 turned away",
 		},
 	} {
 		if got := placesWords(&tt.server); got != tt.want {

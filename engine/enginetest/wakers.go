@@ -134,12 +134,14 @@ func wakerOver(t *trial) {
 func wakerPanic(t *trial) {
 	ws := make(chan balance.Waker, 1)
 	panicked := make(chan struct{}, 1)
+	given := make(chan struct{}, 2)
 	var fails atomic.Bool
 	fails.Store(true)
 	s := t.start(engine.Config{OnPanic: func(string, any, []byte) { panicked <- struct{}{} }}, &engine.Listener{New: func(c engine.Conn) engine.Core {
 		core := waking(ws)(c)
 		if toy, ok := core.(*Toy); ok && fails.Swap(false) {
 			toy.OnTick = func(int64, engine.Cause, engine.Driver) { panic("woken") }
+			return &abandoned{toy, given}
 		}
 		return core
 	}})
@@ -150,8 +152,21 @@ func wakerPanic(t *trial) {
 	first.Awaken()
 	second.Awaken()
 	Receive(t, panicked, "panic")
+	Receive(t, given, "Abandon")
 	Expect(t, good, "w")
 	if _, err := bad.Read(make([]byte, 1)); err == nil {
 		t.Error("the connection whose core panicked is open")
 	}
+	if len(given) > 0 {
+		t.Error("a core was abandoned twice")
+	}
 }
+
+// abandoned is a core that tells of its last call after a panic.
+type abandoned struct {
+	*Toy
+	given chan<- struct{}
+}
+
+// Abandon is what engine.Abandon calls.
+func (a *abandoned) Abandon() { a.given <- struct{}{} }

@@ -35,8 +35,8 @@ import (
 // that grow when they are unpacked) is bounded by net/http.
 const (
 	MaxStreams = 128       // open at once
-	connWindow = 1 << 20   // octets of all request bodies that no core has taken yet
-	window     = 256 << 10 // of one of them
+	connWindow = 4 << 20   // octets of all request bodies that no core has taken yet: 32 streams must stand still before others do
+	window     = 128 << 10 // of one of them
 	frameSize  = 16 << 10  // of what clients send, the least that they may count on
 	stallTime  = 2 * time.Minute
 )

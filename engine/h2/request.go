@@ -35,6 +35,9 @@ func (q *request) begin(r *http.Request) {
 	q.done = q.left == 0
 }
 
+// over reports whether nothing is left to be read.
+func (q *request) over() bool { return q.done && len(q.next) == 0 }
+
 // read yields the next octets of the request, then io.EOF.
 func (q *request) read(p []byte) (int, error) {
 	for {

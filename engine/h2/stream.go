@@ -33,6 +33,14 @@ func newStream(s *session, w http.ResponseWriter, r *http.Request) *stream {
 	return st
 }
 
+// Await returns when a read has something to say. Behind a request that is the end
+// of its response: a phone waits an hour for that, and its leg holds no buffer.
+func (st *stream) Await() {
+	if st.request.over() {
+		<-st.over
+	}
+}
+
 // Read implements net.Conn.
 func (st *stream) Read(p []byte) (int, error) {
 	n, err := st.request.read(p)

@@ -211,6 +211,7 @@ func (c *conn) rescue() {
 
 // ruin ends the connection after a panic.
 func (c *conn) ruin() {
+	engine.Abandon(c.core)
 	c.core = nil
 	c.due, c.parks = false, false
 	c.resetAll()

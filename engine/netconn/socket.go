@@ -10,6 +10,7 @@ import (
 type socket struct {
 	net.Conn
 	halfCloser interface{ CloseWrite() error } // Conn, if it can; else nil
+	awaiter    interface{ Await() }            // Conn, if it can wait without a buffer; else nil
 	rawReader                                  // of the platform; its zero value is none
 	stayer                                     // likewise
 
@@ -39,6 +40,7 @@ func (notNowError) Temporary() bool { return true }
 func newSocket(nc net.Conn) *socket {
 	s := &socket{Conn: nc}
 	s.halfCloser, _ = nc.(interface{ CloseWrite() error })
+	s.awaiter, _ = nc.(interface{ Await() })
 	s.init(s)
 	return s
 }
@@ -63,6 +65,9 @@ func (s *socket) Read(p []byte) (int, error) {
 func (s *socket) fill(size int) (*buffer, int, error) {
 	if s.raw != nil && len(s.ahead) == 0 {
 		return s.readRaw(nil, size)
+	}
+	if s.awaiter != nil {
+		s.awaiter.Await()
 	}
 	b := getBuffer(size)
 	n, err := s.Read(b.b[:size])

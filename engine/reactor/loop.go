@@ -362,6 +362,7 @@ func (c *conn) keepAlive() {
 
 // fault ends a connection whose core has panicked.
 func (c *conn) fault() {
+	engine.Abandon(c.core)
 	c.core = nil
 	c.due, c.parks = false, false
 	c.resetAll()

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -84,7 +85,7 @@ func (m *Manager) Want(conf *Config, specs []Spec, now time.Time) {
 			j.next = due(file, &specs[i], now)
 		}
 		before[file] = j
-		if !containsJob(m.jobs, j) {
+		if !slices.Contains(m.jobs, j) {
 			m.jobs = append(m.jobs, j)
 		}
 	}
@@ -92,15 +93,6 @@ func (m *Manager) Want(conf *Config, specs []Spec, now time.Time) {
 	case m.wake <- struct{}{}:
 	default: // it is awake
 	}
-}
-
-func containsJob(jobs []*job, j *job) bool {
-	for _, other := range jobs {
-		if other == j {
-			return true
-		}
-	}
-	return false
 }
 
 // Status returns what is known of the certificate in a file; false if it is none

@@ -271,6 +271,16 @@ func (c *Conn) close(how engine.How) {
 	c.d.Close(engine.Client, how)
 }
 
+// Abandon gives back what the open exchange holds of servers; see engine.Abandon.
+func (c *Conn) Abandon() {
+	x := c.x
+	c.x, c.over = nil, true
+	if x != nil { // and is not pooled: who knows what it is
+		x.d.Release(c.now)
+		x.leave()
+	}
+}
+
 // kill resets everything.
 func (c *Conn) kill() {
 	if c.x != nil {

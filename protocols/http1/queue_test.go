@@ -254,3 +254,24 @@ func TestIdleWakeUpDoesNothing(t *testing.T) {
 		t.Errorf("answered %q with %d servers dialled", got, len(f.log))
 	}
 }
+
+// What a connection that panics held of a server is free, be it a place or its turn.
+func TestFaultGivesThePlaceBack(t *testing.T) {
+	s := newSite(t, persistence.Step{By: persistence.SourceIP})
+	s.limit(1, 10)
+	a, b, c := s.open(t), s.open(t), s.open(t)
+	a.fromClient(getOWA)
+	b.fromClient(getOWA)
+	c.fromClient(getOWA)
+	engine.Abandon(b.core) // while it waits
+	engine.Abandon(a.core)
+	if b.woken != 0 {
+		t.Error("who is gone was woken")
+	}
+	c.wakeUp()
+	c.reply(short)
+	if got := c.client().take(); got != short {
+		t.Errorf("answered %q", got)
+	}
+	s.idle(t)
+}

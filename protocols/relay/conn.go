@@ -215,6 +215,15 @@ func (c *Conn) shut(now int64, to engine.Leg, both bool, d engine.Driver) {
 	}
 }
 
+// Abandon gives back what the connection holds of servers; see engine.Abandon.
+func (c *Conn) Abandon() {
+	p := c.pair
+	c.pair, c.over = nil, true
+	if p != nil { // and is not pooled: who knows what it is
+		p.d.Release(max(p.last, p.began))
+	}
+}
+
 // finish ends both legs, counts the connection and gives its state back.
 func (c *Conn) finish(now int64, end route.End, how engine.How, d engine.Driver) {
 	p := c.pair

@@ -170,6 +170,25 @@ func TestServerOfAQueueGoesDown(t *testing.T) {
 	}
 }
 
+// What a connection that panics held of a server is free.
+func TestFaultGivesThePlaceBack(t *testing.T) {
+	s := newSite(t)
+	s.limit(10)
+	a, b, c, d := s.open(t), s.open(t), newFake(t, &s.cur, s.conn), newFake(t, &s.cur, s.conn)
+	c.open()
+	d.open()
+	engine.Abandon(c.core) // while it waits
+	engine.Abandon(a.core)
+	d.wakeUp()
+	d.run()
+	if c.woken != 0 || d.last == nil || d.last.endpoint != a.last.endpoint {
+		t.Errorf("woken %d times; the next is on %+v", c.woken, d.last)
+	}
+	engine.Abandon(b.core)
+	engine.Abandon(d.core)
+	s.idle(t)
+}
+
 // Datagrams do not wait.
 func TestFlowOfAFullServer(t *testing.T) {
 	s := newSite(t)
