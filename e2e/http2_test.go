@@ -56,8 +56,16 @@ func overHTTP2(t *testing.T, f func(t *testing.T, r *rig, serve func(http.Handle
 	})
 }
 
+// fetched is a response that was read to its end.
+type fetched struct {
+	StatusCode, ProtoMajor int
+	Status, Proto          string
+	ContentLength          int64
+	Header, Trailer        http.Header
+}
+
 // fetch sends a request and returns the response and its body.
-func (c *client) fetch(method, path string, body io.Reader, header ...string) (*http.Response, []byte) {
+func (c *client) fetch(method, path string, body io.Reader, header ...string) (*fetched, []byte) {
 	c.t.Helper()
 	resp, text, err := c.tryFetch(method, path, body, header...)
 	if err != nil {
@@ -67,7 +75,7 @@ func (c *client) fetch(method, path string, body io.Reader, header ...string) (*
 }
 
 // tryFetch is fetch for goroutines that may not end the test.
-func (c *client) tryFetch(method, path string, body io.Reader, header ...string) (*http.Response, []byte, error) {
+func (c *client) tryFetch(method, path string, body io.Reader, header ...string) (*fetched, []byte, error) {
 	req, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, body)
 	if err != nil {
 		return nil, nil, err
@@ -81,7 +89,7 @@ func (c *client) tryFetch(method, path string, body io.Reader, header ...string)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	return resp, text, err
+	return &fetched{resp.StatusCode, resp.ProtoMajor, resp.Status, resp.Proto, resp.ContentLength, resp.Header, resp.Trailer}, text, err
 }
 
 // A page comes by HTTP/2 as by HTTP/1.1, which the VIP goes on to speak, and both

@@ -54,7 +54,9 @@ func (s *loginSession) form(ctx context.Context) error {
 }
 
 // toForm reports whether a redirection leads to the form of the login.
-func toForm(location string) bool { return strings.Contains(strings.ToLower(location), "/auth/logon.aspx") }
+func toForm(location string) bool {
+	return strings.Contains(strings.ToLower(location), "/auth/logon.aspx")
+}
 
 // maxCookies is how much of the cookies of a server is sent back to it, in octets.
 const maxCookies = 8 << 10

@@ -79,7 +79,7 @@ func TestCertificatesOutOfTheirTime(t *testing.T) {
 			if (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) || tt.want != "" && !strings.HasPrefix(got, "vip mail: ") {
 				t.Errorf("events %q; want %q", got, tt.want)
 			}
-			if tt.want != "" && !strings.Contains(r.log.String(), `"level":"warn","event":"certificate"`) {
+			if tt.want != "" && !strings.Contains(r.log.String(), `"level":"warn","part":"tls","event":"certificate"`) {
 				t.Errorf("the log does not warn:\n%s", r.log.String())
 			}
 			conn, err := tls.Dial("tcp", r.Addrs("mail")[0].String(), &tls.Config{InsecureSkipVerify: true})

@@ -98,6 +98,14 @@ func (c *Circuit) HalfOpen() bool {
 	return c.whole && (c.in == 0 || c.out == 0)
 }
 
+// Stood reports whether c has had a channel of each direction at the same time. Who
+// asks has a channel of c.
+func (c *Circuit) Stood() bool {
+	c.bucket.mu.Lock()
+	defer c.bucket.mu.Unlock()
+	return c.whole
+}
+
 // count adds n to the channels of a direction.
 func (c *Circuit) count(out bool, n int) {
 	if out {

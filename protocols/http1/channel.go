@@ -87,6 +87,11 @@ func (ch *channel) deadline() int64 {
 // joined reports whether the channel is of a virtual connection that is known.
 func (ch *channel) joined() bool { return ch != nil && ch.circuit != nil }
 
+// stood reports whether the channel's connection has been whole. From then on its end
+// is the way in which servers end a connection, IN without a word ([MS-RPCH], Section
+// 3.2.3.5.10): no failure of the server, and nothing to tell the client of.
+func (ch *channel) stood() bool { return ch.joined() && ch.circuit.Stood() }
+
 // abandoned reports whether the other channel of the connection is gone. Servers end
 // this one by themselves ([MS-RPCH], Sections 3.2.3.5.10 and 3.2.5.5), as clients do
 // (Section 3.2.2.5.11): where the server does not, a client without its IN channel
@@ -209,6 +214,9 @@ func (c *Conn) join() {
 		return
 	}
 	x.rq.Virtual = f.Virtual
+	if ch.joined() { // it was sent once more
+		x.vip.Counters.RPC.Circuits.Leave(ch.circuit, ch.out)
+	}
 	ch.circuit, ch.split = x.d.Join(c.now, x.vip, &x.rq, ch.out, f.Kind.Successor())
 	ch.looks = c.now + partnerEvery
 }

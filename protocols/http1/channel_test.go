@@ -323,6 +323,34 @@ func TestHalfOpenConnectionIsEnded(t *testing.T) {
 	}
 }
 
+// A server ends a connection by closing its channels, IN without a response: that is no
+// failure of the server, and the client is told by the end alone. Before both
+// channels were there, it is.
+func TestServerEndsAChannel(t *testing.T) {
+	for _, whole := range []bool{true, false} {
+		for name, err := range map[string]error{"fin": nil, "reset": errReset} {
+			t.Run(fmt.Sprintf("whole-%v-%s", whole, name), func(t *testing.T) {
+				s := newSite(t, byConnection)
+				if whole {
+					out := s.from(t, "198.51.100.1")
+					out.fromClient(outHead + "\r\n" + connA1)
+					out.reply(success)
+				}
+				in := s.from(t, "198.51.100.2")
+				in.fromClient(inHead + "\r\n" + connB1)
+				in.end(in.last(), err)
+				garbage := s.vip.Counters.Refused[route.CauseGarbage].Load()
+				if got := in.client().take(); whole != (got == "") || whole != (garbage == 0) || !in.client().closed {
+					t.Errorf("the client got %q and is closed %v, %d counted as garbage", got, in.client().closed, garbage)
+				}
+				if got := s.record(t).End; got != route.EndServer {
+					t.Errorf("end %v; want server", got)
+				}
+			})
+		}
+	}
+}
+
 // A channel that replaces another keeps its connection whole.
 func TestReplacedChannelIsNoLostOne(t *testing.T) {
 	s := newSite(t, byConnection)

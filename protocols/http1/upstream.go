@@ -249,6 +249,11 @@ func (c *Conn) serverEnded(l engine.Leg, err error) {
 // serverFailed acts on a server that ended before its response did.
 func (c *Conn) serverFailed() {
 	x, u := c.x, c.x.up
+	if x.channel.stood() {
+		c.drop(u, engine.Reset)
+		c.abort(route.EndServer)
+		return
+	}
 	unanswered := x.first == 0
 	if c.retryable() {
 		c.drop(u, engine.Reset)

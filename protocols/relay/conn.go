@@ -115,6 +115,8 @@ func (c *Conn) Dialed(now int64, l engine.Leg, _ bool, err error, d engine.Drive
 		p.server = engine.Client
 		p.d.Avoid(now)
 		c.choose(now, d)
+	case p.givenUp(now):
+		c.elsewhere(now, engine.Reset, d)
 	case p.vip.Speaks != nil && p.d.Endpoint.StartTLS != nil:
 		c.secure(now, d)
 	default:

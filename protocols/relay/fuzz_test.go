@@ -64,7 +64,7 @@ func (g *game) play(i int, op byte) {
 		return
 	}
 	text := string(bytes.Repeat([]byte{byte('a' + i%26)}, 1+int(op>>4)))
-	switch server := g.last; op % 13 {
+	switch server := g.last; op % 14 {
 	case 0:
 		g.saying(g.client, text)
 	case 1:
@@ -97,6 +97,8 @@ func (g *game) play(i int, op byte) {
 		g.tick(engine.Drain)
 	case 12:
 		g.tick(engine.Kill)
+	case 13:
+		g.site.order(g.fake, balance.Order{Kind: balance.OrderKind(op>>4) % 4, Close: g.now + int64(10*time.Second)})
 	}
 }
 

@@ -26,11 +26,15 @@ func (c *Conn) review(now int64, d engine.Driver) {
 	switch {
 	case c.over:
 	case now >= p.d.Order().Closes():
-		c.finish(now, route.EndDrain, engine.Flush, d)
+		c.finish(now, route.EndDrain, engine.Reset, d) // a FIN would say that the other side has ended
 	default:
 		p.arm(now, d)
 	}
 }
+
+// givenUp reports whether the server is not to be used any more, by an order that
+// came while it was dialled.
+func (p *pair) givenUp(now int64) bool { return now >= p.d.Order().Closes() }
 
 // leaveTime returns when a connection that is up looks next because of what is
 // ordered of its server; never without an order. A session that is due to take

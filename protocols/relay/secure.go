@@ -68,7 +68,7 @@ func (c *Conn) Secured(now int64, l engine.Leg, dropped int, err error, d engine
 	case l == engine.Client:
 		c.shaken(now, dropped, err, d)
 	case l != p.server || p.stage != securing:
-	case err != nil:
+	case err != nil, p.givenUp(now):
 		c.elsewhere(now, engine.Flush, d)
 	default:
 		greeting := p.talk.upstream.Greeting()
