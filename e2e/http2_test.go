@@ -65,9 +65,9 @@ type fetched struct {
 }
 
 // fetch sends a request and returns the response and its body.
-func (c *client) fetch(method, path string, body io.Reader, header ...string) (*fetched, []byte) {
+func (c *client) fetch(method, path string, header ...string) (*fetched, []byte) {
 	c.t.Helper()
-	resp, text, err := c.tryFetch(method, path, body, header...)
+	resp, text, err := c.tryFetch(method, path, nil, header...)
 	if err != nil {
 		c.t.Fatalf("%s %s: %v", method, path, err)
 	}
@@ -101,7 +101,7 @@ func TestHTTP2ServesPages(t *testing.T) {
 			c     *client
 			major int
 		}{{new, 2}, {old, 1}} {
-			resp, _ := tt.c.fetch("GET", "/owa/healthcheck.htm", nil)
+			resp, _ := tt.c.fetch("GET", "/owa/healthcheck.htm")
 			if resp.ProtoMajor != tt.major || resp.StatusCode != http.StatusOK || resp.Header.Get("X-Lab-Server") == "" {
 				t.Errorf("%s %s from %q", resp.Proto, resp.Status, resp.Header.Get("X-Lab-Server"))
 			}
@@ -143,7 +143,7 @@ func TestHTTP2CarriesBodies(t *testing.T) {
 		}
 		serve(echo)
 		c := r.http2("127.0.0.2")
-		c.fetch("GET", "/owa/", nil) // a client that has no connection yet may open one for each request
+		c.fetch("GET", "/owa/") // a client that has no connection yet may open one for each request
 		var work sync.WaitGroup
 		for i := range 100 {
 			size := 1 << 20
@@ -225,7 +225,7 @@ func TestHTTP2Heads(t *testing.T) {
 			{"GET", "/owa/trailers", 200, "body", "4", "42"},
 			{"POST", "/owa/", 200, "content", "7", ""},
 		} {
-			resp, body := c.fetch(tt.method, tt.path, nil, "Cookie", "a=1; b=2", "Cookie", "c=3", "TE", "trailers", "X-Forwarded-For", "192.0.2.1")
+			resp, body := c.fetch(tt.method, tt.path, "Cookie", "a=1; b=2", "Cookie", "c=3", "TE", "trailers", "X-Forwarded-For", "192.0.2.1")
 			req := <-seen
 			if resp.StatusCode != tt.status || string(body) != tt.body || resp.ContentLength > 0 && resp.Header.Get("Content-Length") != tt.length || resp.Trailer.Get("X-Sum") != tt.trailer {
 				t.Errorf("%s %s: %s, %q, length %q, trailer %q", tt.method, tt.path, resp.Status, body, resp.Header.Get("Content-Length"), resp.Trailer.Get("X-Sum"))
@@ -342,7 +342,7 @@ func TestHTTP2SlowReaderStopsTheServer(t *testing.T) {
 		if last > 32<<20 { // windows and buffers of two kernels, the client's of 4 MiB among them
 			t.Errorf("the server has sent %d octets to a client that does not read", last)
 		}
-		if resp, _ := c.fetch("GET", "/owa/", nil); resp.StatusCode != http.StatusOK {
+		if resp, _ := c.fetch("GET", "/owa/"); resp.StatusCode != http.StatusOK {
 			t.Errorf("another stream: %s", resp.Status)
 		}
 		n, err := io.Copy(io.Discard, resp.Body)
@@ -439,16 +439,16 @@ func TestHTTP2LoginsOfConnections(t *testing.T) {
 			{"Negotiate|ntlm", 502, ""},
 		} {
 			path := "/owa/?" + query("offer", strings.Split(tt.offers, "|"))
-			resp, _ := c.fetch("GET", path, nil)
+			resp, _ := c.fetch("GET", path)
 			if got := strings.Join(resp.Header["Www-Authenticate"], "|"); resp.StatusCode != tt.status || got != tt.want {
 				t.Errorf("%s: %s with %q; want %d with %q", tt.offers, resp.Status, got, tt.status, tt.want)
 			}
-			resp, _ = old.fetch("GET", path, nil)
+			resp, _ = old.fetch("GET", path)
 			if got := strings.Join(resp.Header["Www-Authenticate"], "|"); resp.StatusCode != 401 || got != tt.offers {
 				t.Errorf("HTTP/1.1: %s with %q; want all of %q", resp.Status, got, tt.offers)
 			}
 		}
-		_, page := c.fetch("GET", "/owa/?offer=NTLM", nil, "Accept", "text/html")
+		_, page := c.fetch("GET", "/owa/?offer=NTLM", "Accept", "text/html")
 		if !strings.Contains(string(page), "HTTP/1.1") {
 			t.Errorf("the page %q does not say what to do", page)
 		}
@@ -482,7 +482,7 @@ func TestHTTP2Stop(t *testing.T) {
 		})
 		<-open
 		idle := r.http2("127.0.0.3")
-		idle.fetch("GET", "/nowhere", nil) // casbah answers that
+		idle.fetch("GET", "/nowhere") // casbah answers that
 		stopped := make(chan struct{})
 		work.Go(func() {
 			r.stop()
@@ -501,13 +501,13 @@ func TestHTTP2Stop(t *testing.T) {
 func TestHTTP2Reload(t *testing.T) {
 	newHTTP2(t, func(t *testing.T, r *rig) {
 		c := r.http2("127.0.0.2")
-		c.fetch("GET", "/owa/healthcheck.htm", nil)
+		c.fetch("GET", "/owa/healthcheck.htm")
 		on := r.read()
 		r.write(strings.Replace(on, "http2 = true", "", 1))
 		if err := r.node.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		c.fetch("GET", "/owa/healthcheck.htm", nil)
+		c.fetch("GET", "/owa/healthcheck.htm")
 		r.until("the connection has ended", func() bool { return r.vipStatus("tls").Conns == 0 })
 		if resp, _, err := c.tryFetch("GET", "/owa/healthcheck.htm", nil); err == nil && resp.ProtoMajor == 2 {
 			t.Errorf("%s is still spoken", resp.Proto)
@@ -516,7 +516,7 @@ func TestHTTP2Reload(t *testing.T) {
 		if err := r.node.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if resp, _ := c.fetch("GET", "/owa/healthcheck.htm", nil); resp.ProtoMajor != 2 {
+		if resp, _ := c.fetch("GET", "/owa/healthcheck.htm"); resp.ProtoMajor != 2 {
 			t.Errorf("%s", resp.Proto)
 		}
 	}, setup{})
@@ -530,7 +530,7 @@ func TestHTTP2WantsAnAddress(t *testing.T) {
 		r.write(strings.Replace(r.read(), "name = \"tls\"\n", "name = \"tls\"\nhttp2 = true\n", 1))
 		err := r.node.Reload(t.Context())
 		if m.engine == "net" {
-			if resp, _ := r.http2("127.0.0.2").fetch("GET", "/owa/healthcheck.htm", nil); err != nil || resp.ProtoMajor != 2 {
+			if resp, _ := r.http2("127.0.0.2").fetch("GET", "/owa/healthcheck.htm"); err != nil || resp.ProtoMajor != 2 {
 				t.Errorf("%s, %v", resp.Proto, err)
 			}
 			return
@@ -538,7 +538,7 @@ func TestHTTP2WantsAnAddress(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "http2") {
 			t.Errorf("reload: %v; want it refused", err)
 		}
-		if resp, _ := r.client("127.0.0.2").fetch("GET", "/owa/healthcheck.htm", nil); resp.StatusCode != http.StatusOK {
+		if resp, _ := r.client("127.0.0.2").fetch("GET", "/owa/healthcheck.htm"); resp.StatusCode != http.StatusOK {
 			t.Errorf("HTTP/1.1: %s", resp.Status)
 		}
 	})

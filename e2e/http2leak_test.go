@@ -28,7 +28,7 @@ func TestHTTP2LeavesNothingOpen(t *testing.T) {
 		t.Run(engine, func(t *testing.T) { // in turn: all descriptors of the process are counted
 			r := newRig(t, setup{mode: mode{engine: engine, vip: "tls"}, profiles: http2Profiles, https: "http2 = true\n", extra: unprobed("owa", "ecp", "eas")})
 			c := r.http2("127.0.0.2")
-			c.fetch("GET", "/owa/healthcheck.htm", nil)
+			c.fetch("GET", "/owa/healthcheck.htm")
 			c.CloseIdleConnections()
 			r.until("the first connection has ended", func() bool { return r.node.Status().Connections == 0 })
 			files, routines := openFiles(t), runtime.NumGoroutine()

@@ -36,7 +36,7 @@ func TestHTTP2RapidReset(t *testing.T) {
 			t.Error("a million resets, and the connection is still open")
 		}
 		r.until("all is over", func() bool { return r.node.Status().Connections == 0 })
-		if resp, _ := r.http2("127.0.0.3").fetch("GET", "/owa/quick", nil); resp.StatusCode != http.StatusOK {
+		if resp, _ := r.http2("127.0.0.3").fetch("GET", "/owa/quick"); resp.StatusCode != http.StatusOK {
 			t.Errorf("another client: %s", resp.Status)
 		}
 	}, setup{})
@@ -88,7 +88,7 @@ func (f framed) headers(stream uint32, path string, ends bool) {
 func TestHTTP2CountsAsOneConnection(t *testing.T) {
 	newHTTP2(t, func(t *testing.T, r *rig) {
 		c := r.http2("127.0.0.2")
-		c.fetch("GET", "/owa/healthcheck.htm", nil) // a client that has no connection yet may open one for each request
+		c.fetch("GET", "/owa/healthcheck.htm") // a client that has no connection yet may open one for each request
 		var work sync.WaitGroup
 		for range 50 {
 			work.Go(func() {
@@ -102,7 +102,7 @@ func TestHTTP2CountsAsOneConnection(t *testing.T) {
 			t.Errorf("%d connections; want one", s.Connections)
 		}
 		second := r.client("127.0.0.2")
-		second.fetch("GET", "/owa/healthcheck.htm", nil)
+		second.fetch("GET", "/owa/healthcheck.htm")
 		if _, _, err := r.http2("127.0.0.2").tryFetch("GET", "/owa/healthcheck.htm", nil); err == nil {
 			t.Error("a third connection from the address is let in; per_source is 2")
 		}
@@ -182,7 +182,7 @@ func TestHTTP2Floods(t *testing.T) {
 				f.flooded(t, func(i int) error { return tt.next(f, i) })
 				_ = f.Close()
 				r.until("all is over", func() bool { return r.node.Status().Connections == 0 })
-				if resp, _ := r.http2("127.0.0.3").fetch("GET", "/owa/healthcheck.htm", nil); resp.StatusCode != http.StatusOK {
+				if resp, _ := r.http2("127.0.0.3").fetch("GET", "/owa/healthcheck.htm"); resp.StatusCode != http.StatusOK {
 					t.Errorf("another client: %s", resp.Status)
 				}
 			}, setup{})
@@ -200,7 +200,7 @@ func TestHTTP2LongHeads(t *testing.T) {
 				t.Errorf("%d octets: %s", n, resp.Status)
 			}
 		}
-		if resp, _ := c.fetch("GET", "/owa/healthcheck.htm", nil); resp.StatusCode != http.StatusOK {
+		if resp, _ := c.fetch("GET", "/owa/healthcheck.htm"); resp.StatusCode != http.StatusOK {
 			t.Errorf("%s", resp.Status)
 		}
 		if n := r.vipStatus("tls").Refused["head"]; n != 1 {
@@ -215,7 +215,7 @@ func TestHTTP2IdleConnectionsEnd(t *testing.T) {
 	const site = "[profile.site]\nprotocol = \"http\"\npaths = [\"/site\"]\nauth = [\"forms\"]\nidle_timeout = \"1s\"\nchain = [{ by = \"none\" }]\n[profile.site.probe]\nkind = \"none\"\n"
 	newHTTP2(t, func(t *testing.T, r *rig) {
 		c := r.http2("127.0.0.2")
-		c.fetch("GET", "/nowhere", nil)
+		c.fetch("GET", "/nowhere")
 		d := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.0.2")}}
 		mute, err := tls.DialWithDialer(d, "tcp", r.tls, &tls.Config{RootCAs: r.roots, ServerName: "localhost", NextProtos: []string{"h2"}})
 		if err != nil {

@@ -65,7 +65,7 @@ func TestRealH2spec(t *testing.T) {
 		for _, f := range h2specFail.FindAllSubmatch(out, -1) {
 			t.Logf("fails: %s: %s", f[1], f[2])
 		}
-		if resp, _ := r.http2("127.0.0.2").fetch("GET", "/owa/", nil); resp.StatusCode != http.StatusOK {
+		if resp, _ := r.http2("127.0.0.2").fetch("GET", "/owa/"); resp.StatusCode != http.StatusOK {
 			t.Errorf("after it all: %s", resp.Status)
 		}
 		r.until("all is over", func() bool { return r.node.Status().Connections <= 1 })

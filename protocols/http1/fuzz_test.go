@@ -131,7 +131,7 @@ func FuzzPath(f *testing.F) {
 
 // script plays fuzzed events on a connection. Each begins with an octet that
 // says what happens, and one that says how much of the rest it takes.
-func script(f *fake, events []byte) {
+func script(s *site, f *fake, events []byte) {
 	for len(events) >= 2 && !f.client().closed {
 		kind, n := events[0]%8, int(events[1])
 		events = events[2:]
@@ -173,6 +173,12 @@ func script(f *fake, events []byte) {
 				f.end(f.client(), nil)
 			case n < 16:
 				f.tick(engine.Drain)
+			case n < 48:
+				o := balance.Order{Kind: balance.OrderKind(n % 4), Since: f.now, Close: f.now + int64(n)*int64(time.Second)}
+				for _, svc := range s.services {
+					svc.SetOrder(time.Unix(0, f.now), o)
+				}
+				f.tick(engine.Woken)
 			}
 		}
 	}
@@ -217,7 +223,7 @@ func FuzzCore(f *testing.F) {
 		if mode&4 != 0 {
 			d.refuse = func(e *balance.Endpoint) bool { return e.Name == "cas1" }
 		}
-		script(d, events)
+		script(s, d, events)
 		if !d.client().closed && !d.client().gone {
 			d.tick(engine.Kill)
 		}

@@ -134,3 +134,25 @@ func TestFlowLeaves(t *testing.T) {
 		f.Close(epoch+3*second, engine.Expired)
 	}
 }
+
+// A server that is given up while it is dialled gets no connection: another one does.
+func TestServerGivenUpWhileDialled(t *testing.T) {
+	s := newSite(t)
+	f := newFake(t, &s.cur, s.conn)
+	f.manual = true
+	f.open()
+	first := f.last
+	for _, svc := range s.services {
+		if svc.Server.Name == first.endpoint.Name {
+			svc.SetOrder(time.Unix(0, f.now), balance.Order{Kind: balance.OrderMaintenance, Since: f.now, Close: f.now})
+		}
+	}
+	f.tick(engine.Woken)
+	f.manual = false
+	f.run()
+	if f.last == first || f.last.endpoint.Name == first.endpoint.Name || f.over() {
+		t.Fatalf("the client goes to %s, over %v; want the other server", f.last.endpoint.Name, f.over())
+	}
+	f.say(f.legs[0], "x")
+	received(t, f.last, "x")
+}
