@@ -50,7 +50,7 @@ func overHTTP2(t *testing.T, f func(t *testing.T, r *rig, serve func(http.Handle
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*handler.Load())(w, r) }))
 		t.Cleanup(server.Close)
 		s := s
-		s.mode, s.profiles, s.https = mode{engine: m.engine, vip: "tls"}, http2Profiles, "http2 = true\n"
+		s.mode, s.profiles, s.https = mode{engine: m.engine, vip: "tls"}, http2Profiles, "http2 = true\n"+s.https
 		s.servers, s.extra = []string{server.Listener.Addr().String()}, unprobed("owa", "ecp", "eas")
 		f(t, newRig(t, s), func(h http.HandlerFunc) { handler.Store(&h) })
 	})

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -228,4 +229,28 @@ func TestHTTP2IdleConnectionsEnd(t *testing.T) {
 		}
 		r.until("all are gone", func() bool { return r.node.Status().Connections == 0 })
 	}, setup{profiles: `"site"`, extra: site})
+}
+
+// The client that a PROXY header names is the client of each stream.
+func TestHTTP2BehindAProxy(t *testing.T) {
+	overHTTP2(t, func(t *testing.T, r *rig, serve func(http.HandlerFunc)) {
+		serve(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Seen", strings.Join(r.Header["X-Forwarded-For"], "|"))
+		})
+		c := r.http2("127.0.0.2")
+		tr := c.Transport.(*http.Transport)
+		direct := tr.DialContext
+		tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := direct(ctx, network, addr)
+			if err == nil {
+				_, err = io.WriteString(conn, "PROXY TCP4 203.0.113.7 192.0.2.10 40000 443\r\n")
+			}
+			return conn, err
+		}
+		for range 3 {
+			if resp, _ := c.fetch("GET", "/owa/"); resp.ProtoMajor != 2 || resp.Header.Get("X-Seen") != "203.0.113.7" {
+				t.Errorf("%s: the server sees %q", resp.Proto, resp.Header.Get("X-Seen"))
+			}
+		}
+	}, setup{https: "accept_proxy_from = [\"127.0.0.0/8\"]\n"})
 }

@@ -9,7 +9,7 @@ import (
 // that goes on with it, request after request, has casbah and the servers work for
 // nothing.
 const (
-	calmBurst = 4 * MaxStreams
+	calmBurst = 4 * maxStreams
 	calmEvery = 100 * time.Millisecond // in which one more may be taken back
 )
 

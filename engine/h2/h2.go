@@ -34,7 +34,7 @@ import (
 // (CONTINUATION without end, floods of SETTINGS and PING that are not read, headers
 // that grow when they are unpacked) is bounded by net/http.
 const (
-	MaxStreams = 128       // open at once
+	maxStreams = 128       // open at once
 	connWindow = 4 << 20   // octets of all request bodies that no core has taken yet: 32 streams must stand still before others do
 	window     = 128 << 10 // of one of them
 	frameSize  = 16 << 10  // of what clients send, the least that they may count on
@@ -96,7 +96,7 @@ func newHTTP(t *Terms) *http.Server {
 		IdleTimeout:    t.IdleTimeout,
 		MaxHeaderBytes: 2 * t.HeadBytes, // of fields, each with the 32 octets that RFC 9113 adds: the core refuses what is above HeadBytes, and is asked first
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          MaxStreams,
+			MaxConcurrentStreams:          maxStreams,
 			MaxReadFrameSize:              frameSize,
 			MaxReceiveBufferPerConnection: connWindow,
 			MaxReceiveBufferPerStream:     window,
