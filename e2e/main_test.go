@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		build.remove()
+		if pebbleDir != "" {
+			_ = os.RemoveAll(pebbleDir)
+		}
 		os.Exit(code)
 	}))
 }

@@ -26,6 +26,7 @@ var pebbles = sync.OnceValues(func() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "casbah-pebble-"); err != nil {
 		return "", err
 	}
+	pebbleDir = dir
 	const at = "github.com/letsencrypt/pebble/v2/cmd/"
 	cmd := exec.Command("go", "install", at+"pebble@"+pebbleVersion, at+"pebble-challtestsrv@"+pebbleVersion)
 	cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
@@ -35,6 +36,9 @@ var pebbles = sync.OnceValues(func() (dir string, err error) {
 	}
 	return dir, nil
 })
+
+// pebbleDir is where they stand, which TestMain removes; empty: nowhere.
+var pebbleDir string
 
 // pebble is a running ACME server, for which every name is this machine.
 type pebble struct {
@@ -129,7 +133,6 @@ agree_terms = true
 email = "postmaster@example.org"
 challenge = %q
 ca = %q
-%s
 [[server]]
 name = "cas1"
 address = %q
@@ -171,13 +174,13 @@ type acmeDaemon struct {
 	state string // directory
 }
 
-func newACMEDaemon(t *testing.T, m mode, life time.Duration, challenge string, bound bool, extra string) *acmeDaemon {
+func newACMEDaemon(t *testing.T, m mode, life time.Duration, challenge string, bound bool) *acmeDaemon {
 	t.Helper()
 	at := freeAddresses(t, 2)
 	p := startPebble(t, life, at[1], at[0], bound)
 	dir := t.TempDir()
 	d := &daemon{t: t, mode: m, conf: filepath.Join(dir, "casbah.toml"), vip: at[0], ended: make(chan struct{})}
-	d.write(fmt.Sprintf(acmeConf, m.key(), dir, p.directory, challenge, p.ca, extra, subjects(t), at[0], at[1]))
+	d.write(fmt.Sprintf(acmeConf, m.key(), dir, p.directory, challenge, p.ca, subjects(t), at[0], at[1]))
 	return &acmeDaemon{daemon: d, pebble: p, state: dir}
 }
 
@@ -255,7 +258,7 @@ func TestRealACME(t *testing.T) {
 	for _, challenge := range []string{"tls-alpn-01", "http-01"} {
 		t.Run(challenge, func(t *testing.T) {
 			engines(t, func(t *testing.T, m mode) {
-				d := newACMEDaemon(t, m, 40*time.Second, challenge, false, "")
+				d := newACMEDaemon(t, m, 40*time.Second, challenge, false)
 				d.launch(nil)
 				d.soon("a certificate of each kind is shown", func() bool {
 					return d.shown("mail.casbah.test", false) != nil && d.shown("mail.casbah.test", true) != nil
@@ -268,7 +271,7 @@ func TestRealACME(t *testing.T) {
 					t.Errorf("old clients are shown %v for %v; want RSA for the VIP's host", old.PublicKeyAlgorithm, old.DNSNames)
 				}
 				account := d.private(t)
-				d.daemon.roots = d.trusted()
+				d.roots = d.trusted()
 				live := d.named(t)
 				d.soon("the certificate is renewed", func() bool {
 					now := d.shown("mail.casbah.test", false)
@@ -328,7 +331,7 @@ func (d *acmeDaemon) named(t *testing.T) *wire {
 func TestRealACMEFails(t *testing.T) {
 	real(t)
 	engines(t, func(t *testing.T, m mode) {
-		d := newACMEDaemon(t, m, time.Hour, "tls-alpn-01", true, "")
+		d := newACMEDaemon(t, m, time.Hour, "tls-alpn-01", true)
 		id := newIdentity(t, t.TempDir())
 		text := contents(t, d.conf)
 		d.write(strings.Replace(text, "[[vip.certificate]]", id.ofVIP()+"[[vip.certificate]]", 1))

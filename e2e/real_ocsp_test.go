@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -59,7 +58,7 @@ func (r *responder) certificate(serial int64, must bool, name string) string {
 	if must {
 		form.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}, Value: []byte{0x30, 0x03, 0x02, 0x01, 0x05}}}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, form, r.ca.Cert, key.Public().(crypto.PublicKey), r.ca.Key)
+	der, err := x509.CreateCertificate(rand.Reader, form, r.ca.Cert, key.Public(), r.ca.Key)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -310,7 +310,7 @@ func TestRPCPortsThatChange(t *testing.T) {
 			begun := time.Now()
 			r.until("the new ports are learned", func() bool { return slices.Equal(r.learned(i), want) })
 			if took := time.Since(begun); took > 20*time.Second {
-				t.Errorf("learned after %s, as if nothing had brought it forward", took)
+				t.Errorf("learned after %s, as if nothing had brought it forward, by %s", took, by)
 			}
 			if by == "answer" && r.serverAt("127.0.0.2", r.port("mailbox"), msrpc.EMSMDB) != home {
 				t.Errorf("the client is not on %s any more, which is there again", home)
