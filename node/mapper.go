@@ -39,6 +39,7 @@ type mapping struct {
 
 	mu    sync.Mutex   // held while the mapper is asked
 	asked atomic.Int64 // when it was asked last, in Unix nanoseconds
+	due   atomic.Bool  // it is going to be asked again, but not yet
 	known atomic.Pointer[knowledge]
 }
 
@@ -185,10 +186,23 @@ func (n *Node) keepLearning() {
 		case <-tick.C:
 			n.learnAll(n.background, n.snap.Load())
 		case m := <-n.stale:
-			if time.Since(time.Unix(0, m.asked.Load())) >= learnApart {
-				n.learn(n.background, m)
-			}
+			n.learnAgain(m)
 		}
+	}
+}
+
+// learnAgain asks one mapper whose answers are out of date; one that was asked just
+// now, perhaps before the server had its new ports, after a while.
+func (n *Node) learnAgain(m *mapping) {
+	wait := learnApart - time.Since(time.Unix(0, m.asked.Load()))
+	switch {
+	case wait <= 0:
+		n.learn(n.background, m)
+	case m.due.CompareAndSwap(false, true):
+		time.AfterFunc(wait, func() {
+			m.due.Store(false)
+			n.learnSoon(m)
+		})
 	}
 }
 

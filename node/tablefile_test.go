@@ -134,7 +134,7 @@ func TestUnusableTableFileIsSetAside(t *testing.T) {
 			if st.Table.Bindings != 0 || !strings.Contains(st.Table.File.RestoreError, tt.said) || !strings.Contains(st.Table.File.RestoreError, path+"."+tt.aside) {
 				t.Errorf("Table = %+v; want no binding, and an error with %q", st.Table, tt.said)
 			}
-			if e := fmt.Sprint(st.Events); !strings.Contains(e, tt.said) || !strings.Contains(r.log.String(), `"level":"warn","event":"table"`) {
+			if e := fmt.Sprint(st.Events); !strings.Contains(e, tt.said) || !strings.Contains(r.log.String(), `"level":"warn","part":"persistence","event":"table"`) {
 				t.Errorf("events = %s; want %q, in the log too", e, tt.said)
 			}
 			if _, err := os.Stat(path + "." + tt.aside); err != nil {
