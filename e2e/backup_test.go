@@ -13,6 +13,7 @@ import (
 // A backup serves while no ordinary server is up, keeps the clients that came
 // then, and gets no new ones once the ordinary server is back.
 func TestBackupServesInPlaceOfOthers(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, m mode) {
 		servers := []*narrow{newNarrow(t, 0), newNarrow(t, 0)}
 		r := newRig(t, setup{mode: m, servers: []string{servers[0].http, servers[1].http}, profiles: `"web"`, pool: "backup = [\"cas2\"]\n", extra: `

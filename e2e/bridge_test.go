@@ -269,6 +269,7 @@ func TestBridgeRefuses(t *testing.T) {
 
 // A client that does not say its hello in time is closed.
 func TestBridgeHelloInTime(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, m mode) {
 		s := newStub(t)
 		r := newRelay(t, relaySetup{

@@ -80,6 +80,7 @@ func TestDrainKeepsThoseWhoAreBound(t *testing.T) {
 // records say why. A connection that somebody has logged on to is ended behind an
 // answer, and never amid a login.
 func TestFirmDrainMovesThoseWhoAreBound(t *testing.T) {
+	t.Parallel()
 	const ews = "/EWS/Exchange.asmx"
 	modes(t, func(t *testing.T, m mode) {
 		r := newRig(t, setup{mode: m})
@@ -169,6 +170,7 @@ func (r *rig) challenged(w *wire, path, server string) http.Header {
 // when the time that it is given is over, what is open still is closed, and not
 // before.
 func TestMaintenanceFinishesWhatIsOpen(t *testing.T) {
+	t.Parallel()
 	modes(t, func(t *testing.T, m mode) {
 		r := newRig(t, setup{mode: m})
 		finished, cut := r.wire(t, "127.0.0.2"), r.wire(t, "127.0.0.2")
@@ -276,6 +278,7 @@ func TestOrdersAreRefused(t *testing.T) {
 // S27, S28 of what is relayed unread, such as RPC: a connection goes on under any
 // drain, and in maintenance until its time is over; a new one goes elsewhere.
 func TestRelayUnderOrders(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, m mode) {
 		_, addresses := origins(t, 2)
 		r := newRelay(t, relaySetup{mode: m, servers: addresses, extra: unprobedRPC})

@@ -61,6 +61,7 @@ func flowOf(t *testing.T, r *rig, from string) net.Conn {
 // A flow is logged at its end, as a relayed connection is, and counted under its
 // VIP; what decided for it can be asked, and explained.
 func TestFlowIsRecorded(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, m mode) {
 		r := newRelay(t, relaySetup{mode: m, kind: "udp", profile: "dns", servers: []string{echoes(t), echoes(t)}, extra: flowProfile})
 		c := flowOf(t, r, "127.0.0.2")

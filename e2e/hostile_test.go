@@ -226,6 +226,7 @@ func (s *siege) breakChunks(t *testing.T, first chan string, broken chan error) 
 
 // A client that is slower than a timer ends by it, and alone.
 func TestClientsThatDawdle(t *testing.T) {
+	t.Parallel()
 	besiege(t, map[string]act{"sink": func(_ net.Conn, req *http.Request) bool {
 		_, err := io.Copy(io.Discard, req.Body)
 		return err == nil
@@ -254,6 +255,7 @@ func TestClientsThatDawdle(t *testing.T) {
 
 // A client that connects and never says anything, or nothing more, is closed.
 func TestClientsThatSayNothing(t *testing.T) {
+	t.Parallel()
 	modes(t, func(t *testing.T, m mode) {
 		server := newRogue(t, nil)
 		r := newRig(t, setup{mode: m, servers: []string{server.Addr().String()}, profiles: `"brisk"`, extra: ownProfiles})
@@ -291,6 +293,7 @@ func drip(w *wire, text string) {
 
 // Servers that do not speak HTTP, or stop in the middle of it.
 func TestServersThatMisbehave(t *testing.T) {
+	t.Parallel()
 	const ok = "HTTP/1.1 200 OK\r\n"
 	tests := []struct {
 		name   string

@@ -128,6 +128,7 @@ func sum(p []byte) string {
 // A MiB both ways, its length known or not, by 100 streams of one connection at
 // the same time, and no octet is lost or another one's.
 func TestHTTP2CarriesBodies(t *testing.T) {
+	t.Parallel()
 	overHTTP2(t, func(t *testing.T, r *rig, serve func(http.HandlerFunc)) {
 		echo := func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)

@@ -213,6 +213,7 @@ func TestHTTP2LongHeads(t *testing.T) {
 // A connection on which nothing is asked ends, be it that its client has not even
 // said that it speaks HTTP/2.
 func TestHTTP2IdleConnectionsEnd(t *testing.T) {
+	t.Parallel()
 	const site = "[profile.site]\nprotocol = \"http\"\npaths = [\"/site\"]\nauth = [\"forms\"]\nidle_timeout = \"1s\"\nchain = [{ by = \"none\" }]\n[profile.site.probe]\nkind = \"none\"\n"
 	newHTTP2(t, func(t *testing.T, r *rig) {
 		c := r.http2("127.0.0.2")

@@ -54,6 +54,7 @@ func (o *twoChannels) answers(server, c *wire) {
 // When one channel of a connection is gone, casbah ends the other one, though the
 // server does nothing about it: the client and the server both hear of it.
 func TestHalfOpenChannelIsEnded(t *testing.T) {
+	t.Parallel()
 	modes(t, func(t *testing.T, m mode) {
 		for _, dies := range []string{"in", "out", "in-server", "out-server"} {
 			t.Run(dies, func(t *testing.T) {

@@ -288,6 +288,7 @@ func learnable(c *lab.CAS) []string {
 // fails, or because a client hears of them from the server's mapper; the probes of
 // this test come too late.
 func TestRPCPortsThatChange(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, m mode) {
 		for _, by := range []string{"failure", "answer"} {
 			r := newRPC(t, rpcSetup{mode: m, mapper: "rewrite", probes: "kind = \"none\"\ninterval = \"40s\"\n"})

@@ -283,6 +283,7 @@ func (p *clerk) got(a answer) {
 // and killed. Who could keep the server did, and who could not moved once, for one
 // reason, which the access log says. S15 S17 S26 S67 S68 S95.
 func TestWorkday(t *testing.T) {
+	t.Parallel()
 	modes(t, func(t *testing.T, m mode) {
 		w := newWorkday(t, m)
 		desk := func(network string) func(int) string {

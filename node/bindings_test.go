@@ -66,10 +66,13 @@ func newBound(t *testing.T) *bound {
 		text += fmt.Sprintf("[profile.%s.probe]\nkind = \"none\"\n", p)
 	}
 	b.rig, b.text = newRig(t, t.TempDir(), text), text
-	b.until("the VIPs are up", func() bool {
-		mail, _ := b.VIPUp("mail")
-		other, _ := b.VIPUp("other")
-		return mail && other
+	b.until("all services are up", func() bool { // else all clients would go to the first one
+		for _, s := range b.Status().Pools[0].Servers {
+			if slices.ContainsFunc(s.Services, func(s ServiceStatus) bool { return s.State != "up" }) {
+				return false
+			}
+		}
+		return true
 	})
 	return b
 }
