@@ -71,7 +71,7 @@ type daemon struct {
 	code  int           // exit code; -1 if a signal ended it
 }
 
-// serveConf is what daemons serve: the profile calm in front of server. The
+// serveConf is what daemons serve: one profile in front of server. The
 // first %s is for keys before any table, the last for what the VIP has besides,
 // and for tables.
 const serveConf = `
@@ -91,7 +91,7 @@ servers = ["cas1"]
 name = "mail"
 type = %q
 listen = [%q]
-profiles = ["calm"]
+profiles = [%q]
 pool = "cas"
 %s
 `
@@ -101,15 +101,23 @@ pool = "cas"
 // shell.
 func startDaemon(tb testing.TB, m mode, server, top string, prefix ...string) *daemon {
 	tb.Helper()
+	d := newDaemon(tb, m, "calm", server, top, ownProfiles)
+	d.launch(prefix)
+	return d
+}
+
+// newDaemon returns one that serves the profile in front of server once it is
+// launched; rest are tables.
+func newDaemon(tb testing.TB, m mode, profile, server, top, rest string) *daemon {
+	tb.Helper()
 	dir := tb.TempDir()
 	d := &daemon{t: tb, mode: m, conf: filepath.Join(dir, "casbah.toml"), vip: freeAddress(tb), ended: make(chan struct{})}
-	kind, rest := "http", ownProfiles
+	kind := "http"
 	if m.vip == "tls" {
 		id := newIdentity(tb, dir)
-		kind, rest, d.roots = "https", id.ofVIP()+ownProfiles, id.roots
+		kind, rest, d.roots = "https", id.ofVIP()+rest, id.roots
 	}
-	d.write(fmt.Sprintf(serveConf, m.key()+top, dir, filepath.Join(dir, "access.log"), server, kind, d.vip, rest))
-	d.launch(prefix)
+	d.write(fmt.Sprintf(serveConf, m.key()+top, dir, filepath.Join(dir, "access.log"), server, kind, d.vip, profile, rest))
 	return d
 }
 

@@ -3,9 +3,7 @@ package e2e
 import (
 	"crypto/x509"
 	"fmt"
-	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -16,44 +14,11 @@ import (
 // addedLimit is what casbah may add to the median of a call.
 const addedLimit = 300 * time.Microsecond
 
-// tunnelConf is casbah in a process of its own: one server behind Outlook Anywhere,
-// as it ships. The %s are keys before any table, directory and access log, the
-// server, type and address of the VIP, and its certificate.
-const tunnelConf = `
-%s
-state_dir = %q
-[log]
-access = %q
-[admin]
-listen = "127.0.0.1:0"
-[[server]]
-name = "cas1"
-address = %q
-[[pool]]
-name = "cas"
-servers = ["cas1"]
-[[vip]]
-name = "mail"
-type = %q
-listen = [%q]
-profiles = ["outlook_anywhere"]
-pool = "cas"
-%s
-`
-
 // startTunnel starts casbah in a process of its own in front of cas.
 func startTunnel(t *testing.T, m mode, cas *lab.CAS) *rig {
 	t.Helper()
-	dir := t.TempDir()
-	d := &daemon{t: t, mode: m, conf: filepath.Join(dir, "casbah.toml"), vip: freeAddress(t), ended: make(chan struct{})}
-	kind, rest := "http", ""
-	if m.vip == "tls" {
-		id := newIdentity(t, dir)
-		kind, rest, d.roots = "https", id.ofVIP(), id.roots
-	}
-	d.write(fmt.Sprintf(tunnelConf, m.key(), dir, filepath.Join(dir, "access.log"), cas.Addr(), kind, d.vip, rest))
-	d.begin(nil)
-	d.until("the server is up", func() bool { return d.get("/healthz/vip/mail") == http.StatusOK })
+	d := newDaemon(t, m, "outlook_anywhere", cas.Addr(), "", "")
+	d.launch(nil)
 	return &rig{t: t, mode: m, roots: d.roots, plain: d.vip, tls: d.vip}
 }
 

@@ -81,7 +81,7 @@ func TestRealStapling(t *testing.T) {
 		rest := fmt.Sprintf("[[vip.certificate]]\ncert = %q\n[[vip]]\nname = \"must\"\ntype = \"https\"\nlisten = [%q]\nprofiles = [\"calm\"]\npool = \"cas\"\n[[vip.certificate]]\ncert = %q\n",
 			r.certificate(7, true, "mail.example.org"), second, r.certificate(8, true, "must.example.org"))
 		dir := filepath.Dir(d.conf)
-		d.write(fmt.Sprintf(serveConf, m.key(), dir, filepath.Join(dir, "access.log"), subjects(t), "https", d.vip, rest+ownProfiles))
+		d.write(fmt.Sprintf(serveConf, m.key(), dir, filepath.Join(dir, "access.log"), subjects(t), "https", d.vip, "calm", rest+ownProfiles))
 		d.launch(nil)
 		stapled := func(addr, version string) bool {
 			said := sClient(t, addr, "-status", version)
