@@ -254,6 +254,7 @@ func (d *acmeDaemon) private(t *testing.T) string {
 // without a reload, and outlive a restart with the account. Connections notice
 // nothing.
 func TestRealACME(t *testing.T) {
+	t.Parallel()
 	real(t)
 	for _, challenge := range []string{"tls-alpn-01", "http-01"} {
 		t.Run(challenge, func(t *testing.T) {
@@ -329,6 +330,7 @@ func (d *acmeDaemon) named(t *testing.T) *wire {
 // What fails is told with the words of the server, in status, log and on the page,
 // and is not tried again at once; a reload tries again. What was shown before stays.
 func TestRealACMEFails(t *testing.T) {
+	t.Parallel()
 	real(t)
 	engines(t, func(t *testing.T, m mode) {
 		d := newACMEDaemon(t, m, time.Hour, "tls-alpn-01", true)

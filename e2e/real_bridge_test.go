@@ -16,6 +16,7 @@ import (
 // ssl_bridge VIP: each time at the server that gave it, of three that know nothing
 // of each other's.
 func TestRealSessionsResumeThroughABridge(t *testing.T) {
+	t.Parallel()
 	real(t)
 	openssl := peer(t, "openssl")
 	dir := t.TempDir()

@@ -182,6 +182,7 @@ func (b *browser) read(n int, server string) {
 // S15, S26: a person reads mail on one server; when it stops, the next page asks
 // for a login elsewhere, once, and there they stay.
 func TestRealBrowserKeepsItsServer(t *testing.T) {
+	t.Parallel()
 	real(t)
 	peer(t, "chromium")
 	p := startLab(t)
@@ -250,6 +251,7 @@ func withoutScripts(ctx context.Context, t *chromedp.Target) (v chromedp.Void, e
 
 // Without scripts the facts are there, and the page says how it is kept current.
 func TestRealBrowserWithoutScripts(t *testing.T) {
+	t.Parallel()
 	p, b := browserLab(t)
 	b.run(withoutScripts, chromedp.Navigate(p.admin+"/"), chromedp.WaitVisible("table.matrix"))
 	text := is[string](b, "document.body.innerText")

@@ -86,6 +86,7 @@ func all(pattern *regexp.Regexp, text string) []string {
 // NTLM authenticates a connection. Several users and nobody at all work at once,
 // and nobody is ever taken for another.
 func TestRealCurlUsersKeepTheirIdentity(t *testing.T) {
+	t.Parallel()
 	p := curlLab(t)
 	users := []string{"alice:Secret1", "bob:Secret2", "carol:Secret3", "dave:Secret4", ""}
 	p.modes(func(p *process, base string) {
@@ -142,6 +143,7 @@ func (p *process) workAs(base, user string) {
 // S15, S68: a session is kept over two source addresses by its cookie. S26: when
 // its server stops, one more logon leads to another one, and there it stays.
 func TestRealCurlSessionOverTwoAddresses(t *testing.T) {
+	t.Parallel()
 	p := curlLab(t)
 	p.modes(func(p *process, base string) {
 		t := p.t

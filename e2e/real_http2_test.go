@@ -32,6 +32,7 @@ var (
 
 // h2spec against a VIP with HTTP/2.
 func TestRealH2spec(t *testing.T) {
+	t.Parallel()
 	real(t)
 	bin := t.TempDir()
 	install := exec.CommandContext(t.Context(), "go", "install", h2specAt)
@@ -74,6 +75,7 @@ func TestRealH2spec(t *testing.T) {
 // The real curl over HTTP/2: a login by the form, pages, and many at once; over
 // HTTP/1.1 beside it.
 func TestRealCurlHTTP2(t *testing.T) {
+	t.Parallel()
 	real(t)
 	curl := peer(t, "curl")
 	newHTTP2(t, func(t *testing.T, r *rig) {
@@ -111,6 +113,7 @@ func TestRealCurlHTTP2(t *testing.T) {
 
 // A person reads mail by a real Chromium, over HTTP/2, on one server.
 func TestRealBrowserHTTP2(t *testing.T) {
+	t.Parallel()
 	real(t)
 	peer(t, "chromium")
 	newHTTP2(t, func(t *testing.T, r *rig) {

@@ -225,7 +225,8 @@ func (r *mailRig) known(t *testing.T, w *mailWay, vip string, proxied bool) {
 	}
 	for _, l := range logins {
 		inTLS := w.upstream != "off" || !w.ends && !strings.Contains(l.user, ".plain")
-		if l.tls != inTLS || slices.Contains(clients, l.client) != proxied || slices.Contains(clients, l.peer) {
+		// A connection of casbah's own may have the port of a client's to another address.
+		if l.tls != inTLS || (l.client != l.peer) != proxied || proxied && !slices.Contains(clients, l.client) {
 			t.Errorf("login %+v; want TLS: %v, known by its own address: %v; casbah's clients were %s", l, inTLS, proxied, clients)
 		}
 	}

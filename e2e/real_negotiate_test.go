@@ -67,6 +67,7 @@ func (n *negotiator) curl(t *testing.T, domain, user, page string, more ...strin
 // The real curl logs on by Negotiate: several users at once, each request is its own
 // user's, and one handshake serves a connection.
 func TestRealCurlNegotiates(t *testing.T) {
+	t.Parallel()
 	real(t)
 	peer(t, "curl")
 	n := newNegotiator(t)

@@ -46,6 +46,7 @@ http {
 // A real nginx with a pool of connections serves users as others; casbah, in the same
 // storm, never does.
 func TestRealNginxSharesIdentities(t *testing.T) {
+	t.Parallel()
 	real(t)
 	path := peer(t, "nginx")
 	array := newArray(t)

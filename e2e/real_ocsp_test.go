@@ -73,6 +73,7 @@ func (r *responder) certificate(serial int64, must bool, name string) string {
 // 1.2 and 1.3, and after a restart without the responder too. A certificate that
 // demands a staple and gets none is told of.
 func TestRealStapling(t *testing.T) {
+	t.Parallel()
 	real(t)
 	engines(t, func(t *testing.T, m mode) {
 		r := startResponder(t, 7)

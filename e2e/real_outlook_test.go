@@ -11,6 +11,7 @@ import (
 // Three users' impacket at once by NTLM, from one address as behind a gateway: each of
 // their connections is whole, and none has a channel of another user.
 func TestRealUsersOfRPCOverHTTP(t *testing.T) {
+	t.Parallel()
 	real(t)
 	const each = 8
 	line := regexp.MustCompile(`(?m)^server cas\d, \d interfaces$`)

@@ -96,6 +96,7 @@ func TestRealPageDrains(t *testing.T) {
 // S58: without scripts the same forms stand on pages of their own: one protocol on
 // one server, what would leave nobody, and the persistence timeout in minutes.
 func TestRealPageOrdersWithoutScripts(t *testing.T) {
+	t.Parallel()
 	p, b := browserLab(t)
 	token := p.token()
 	give := func(first string, fields map[string]string) {

@@ -28,6 +28,7 @@ func promtool(t *testing.T, in io.Reader, args ...string) string {
 // What casbah says to Prometheus is what that wants to hear, and what stands
 // under deploy is what it takes.
 func TestRealPromtool(t *testing.T) {
+	t.Parallel()
 	real(t)
 	t.Run("metrics", func(t *testing.T) {
 		p := startLab(t)

@@ -11,6 +11,7 @@ import (
 // The real requests-ntlm binds its logins to TLS: they work through casbah if the
 // servers, which require that, have the certificate of the VIP, and fail else.
 func TestRealLoginsBoundToTLS(t *testing.T) {
+	t.Parallel()
 	real(t)
 	engines(t, func(t *testing.T, m mode) {
 		id := newIdentity(t, t.TempDir())
@@ -35,6 +36,7 @@ func TestRealLoginsBoundToTLS(t *testing.T) {
 // Where TLS ends at casbah and the servers are reached in plain, the real logins
 // fail that are bound to it, of which casbah has warned before.
 func TestRealBoundLoginsOffloaded(t *testing.T) {
+	t.Parallel()
 	real(t)
 	engines(t, func(t *testing.T, m mode) {
 		r := newRig(t, setup{mode: m, lab: lab.Options{Protected: true}, profiles: `"ews"`, extra: "[profile.ews]\nextended_protection = \"allow\"\nhttps_redirect = true\n"})

@@ -56,6 +56,7 @@ kind = "none"
 // S11, S38: the real Chromium resumes its TLS session on each new connection, with
 // TLS 1.2 and 1.3, and comes to its server by it, across a restart too.
 func TestRealChromiumResumesAtItsServer(t *testing.T) {
+	t.Parallel()
 	real(t)
 	peer(t, "chromium")
 	for version, word := range map[uint16]string{tls.VersionTLS12: "tls1.2", tls.VersionTLS13: "tls1.3"} {
@@ -97,6 +98,7 @@ func TestRealChromiumResumesAtItsServer(t *testing.T) {
 // S11, S38: the real curl comes back to its server across a restart. It keeps its
 // session for one run, so the run goes on meanwhile.
 func TestRealCurlResumesAcrossARestart(t *testing.T) {
+	t.Parallel()
 	real(t)
 	peer(t, "curl")
 	engines(t, func(t *testing.T, m mode) {

@@ -28,6 +28,7 @@ const ownNetwork = "CASBAH_REAL_NETWORK"
 // services of a client are on one server, with static ports and with dynamic ones
 // that differ.
 func TestRealRPC(t *testing.T) {
+	t.Parallel()
 	real(t)
 	if os.Getenv(ownNetwork) == "" {
 		inOwnNetwork(t)

@@ -17,6 +17,7 @@ import (
 // come from two addresses. impacket waits for 100 Continue on both channels before
 // it says which connection they are of.
 func TestRealRPCOverHTTP(t *testing.T) {
+	t.Parallel()
 	real(t)
 	const connections = 10
 	line := regexp.MustCompile(`(?m)^server cas\d, 4 interfaces$`)

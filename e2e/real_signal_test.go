@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"casbah/profiles"
 )
@@ -72,10 +75,33 @@ func (p *process) front(engine string) *process {
 // What waits for mail is answered in full while casbah stops, and a SIGHUP that
 // comes meanwhile, from a script that rotates logs perhaps, cuts nothing off.
 func TestRealServeDrainsThroughAHangup(t *testing.T) {
+	t.Parallel()
 	real(t)
 	for _, engine := range drivers {
 		t.Run(engine, func(t *testing.T) { startLab(t).drainsThroughAHangup(engine) })
 	}
+}
+
+// idleConnections opens n connections to the HTTP VIP, each of which was answered once.
+func (p *process) idleConnections(n int) []net.Conn {
+	p.t.Helper()
+	all := make([]net.Conn, n)
+	for i := range all {
+		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(p.http, "http://"), patience)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.t.Cleanup(func() { _ = conn.Close() })
+		_ = conn.SetDeadline(time.Now().Add(patience)) // it fails for no connection of ours
+		if _, err := io.WriteString(conn, "GET /owa/auth/logon.aspx HTTP/1.1\r\nHost: mail.lab.test\r\n\r\n"); err != nil {
+			p.t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			p.t.Fatal(err)
+		}
+		all[i] = conn
+	}
+	return all
 }
 
 func (p *process) drainsThroughAHangup(engine string) {
@@ -99,10 +125,16 @@ func (p *process) drainsThroughAHangup(engine string) {
 		answer <- fmt.Sprintf("%s close=%t %v", resp.Status, resp.Close, err)
 	}()
 	q.until("the phone waits", func() bool { return q.active("eas") == 1 })
+	idle := q.idleConnections(8)
 	signalTo(t, q.cmd, syscall.SIGTERM)
 	q.until("it is not ready", func() bool { return q.code("/readyz") == http.StatusServiceUnavailable })
 	signalTo(t, q.cmd, syscall.SIGHUP)
 	q.until("no new connection is taken", func() bool { return refuses(strings.TrimPrefix(q.http, "http://")) })
+	for _, conn := range idle { // of every loop, which so has heard of the stop
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("an idle connection does not end")
+		}
+	}
 	p.order("mail/carol")
 	if got, want := <-answer, "200 OK close=true <nil>"; got != want {
 		t.Errorf("the phone got %q; want %q", got, want)

@@ -106,6 +106,7 @@ const streamBody = "<soap:Body><m:GetStreamingEvents/></soap:Body>"
 // Streaming notifications of EWS reach curl one by one, by NTLM, and so do those
 // that only keep the connection alive.
 func TestRealCurlStreamsEvents(t *testing.T) {
+	t.Parallel()
 	curlModes(t, func(t *testing.T, r *rig) {
 		c := startCurl(t, "--ntlm", "--user", `LAB\alice:Secret1`, "--data", streamBody, r.base()+"/EWS/Exchange.asmx")
 		c.prints("<m:ConnectionStatus>OK</m:ConnectionStatus>")
@@ -121,6 +122,7 @@ func TestRealCurlStreamsEvents(t *testing.T) {
 // NotificationWait of MAPI over HTTP: PROCESSING at once, PENDING whenever the
 // server says so, and DONE with the mail.
 func TestRealCurlWaitsForNotification(t *testing.T) {
+	t.Parallel()
 	curlModes(t, func(t *testing.T, r *rig) {
 		jar := t.TempDir() + "/jar"
 		request := func(kind string) *running {
@@ -144,6 +146,7 @@ func TestRealCurlWaitsForNotification(t *testing.T) {
 
 // A pending notification of Outlook Web App, of 2010 and of later.
 func TestRealCurlPendingNotification(t *testing.T) {
+	t.Parallel()
 	curlModes(t, func(t *testing.T, r *rig) {
 		jar := t.TempDir() + "/jar"
 		logon := startCurl(t, "--cookie", jar, "--cookie-jar", jar, "--data", "username=alice", "--data", "password=Secret1",
@@ -166,6 +169,7 @@ func TestRealCurlPendingNotification(t *testing.T) {
 // A phone: OPTIONS, a Sync, and a Ping that answers when mail comes and not before,
 // one behind the other on one connection.
 func TestRealCurlPingAnswersWhenMailComes(t *testing.T) {
+	t.Parallel()
 	curlModes(t, func(t *testing.T, r *rig) {
 		const path = "/Microsoft-Server-ActiveSync"
 		var args []string
@@ -208,6 +212,7 @@ func (r *rig) active(profile string) (n int) {
 // The real curl sends a channel of a declared gigabyte as its octets come, once it
 // was told to go on, and reads the other one likewise.
 func TestRealCurlOpensChannels(t *testing.T) {
+	t.Parallel()
 	real(t)
 	peer(t, "curl")
 	ping := rpchttp.AppendPing(nil)
@@ -275,6 +280,7 @@ func (b *browser) hears(text string) {
 // A real browser hears of each event before the next one happens: of EWS by NTLM, of
 // MAPI over HTTP, of Outlook Web App, and of an ActiveSync Ping.
 func TestRealBrowserStreams(t *testing.T) {
+	t.Parallel()
 	real(t)
 	peer(t, "chromium")
 	modesInTurn(t, func(t *testing.T, m mode) {

@@ -23,6 +23,7 @@ func TestRealCertificateSwap(t *testing.T) {
 	real(t)
 	for _, engine := range drivers {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel() // it waits for the look at the files, most of the time
 			d := startDaemon(t, mode{engine: engine, vip: "tls"}, subjects(t), "")
 			dir := filepath.Dir(d.conf)
 			cert, key := filepath.Join(dir, "lab.pem"), filepath.Join(dir, "lab.key")

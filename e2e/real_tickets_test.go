@@ -30,6 +30,7 @@ func (r *rig) openssl(t *testing.T, version string, args ...string) (server, sai
 // S11, S38: the real openssl comes back to its server each time that it resumes
 // its session, with TLS 1.2 and 1.3, across a restart.
 func TestRealOpenSSLResumesAtItsServer(t *testing.T) {
+	t.Parallel()
 	real(t)
 	peer(t, "openssl")
 	tickets(t, func(t *testing.T, m mode, version uint16) {
@@ -67,6 +68,7 @@ func TestRealOpenSSLResumesAtItsServer(t *testing.T) {
 
 // S11: the same with -reconnect, which resumes five times in one run.
 func TestRealOpenSSLReconnects(t *testing.T) {
+	t.Parallel()
 	real(t)
 	peer(t, "openssl")
 	engines(t, func(t *testing.T, m mode) {
@@ -83,6 +85,7 @@ func TestRealOpenSSLReconnects(t *testing.T) {
 // next. In TLS 1.2 it takes no tickets, so that a session yields no key and each
 // request is balanced.
 func TestRealCurlResumesAtItsServer(t *testing.T) {
+	t.Parallel()
 	real(t)
 	peer(t, "curl")
 	tickets(t, func(t *testing.T, m mode, version uint16) {

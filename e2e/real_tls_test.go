@@ -75,6 +75,7 @@ func sClient(t *testing.T, addr string, args ...string) string {
 
 // The real openssl gets what each policy allows, with the key that it can use.
 func TestRealOpenSSLAgainstPolicies(t *testing.T) {
+	t.Parallel()
 	real(t)
 	const ecdsa, rsa = "Peer signature type: ECDSA", "Peer signature type: RSA"
 	all := []string{"modern", "intermediate", "legacy"}
@@ -114,6 +115,7 @@ var accepted = regexp.MustCompile(`(?m)^(?:Accepted|Preferred)\s+(\S+)\s+(\d+) b
 
 // sslscan finds in each policy what it is for, and no more.
 func TestRealSslscan(t *testing.T) {
+	t.Parallel()
 	real(t)
 	const forward = `^(ECDHE-(ECDSA|RSA)-(AES(128|256)-GCM-SHA(256|384)|CHACHA20-POLY1305|AES(128|256)-SHA)|TLS_(AES|CHACHA20)_\S+)$`
 	want := map[string]struct{ versions, suites *regexp.Regexp }{
@@ -144,6 +146,7 @@ func TestRealSslscan(t *testing.T) {
 // Files that the real openssl writes are read: PKCS #12 of today and of Windows, and
 // encrypted keys of every kind.
 func TestRealKeyFiles(t *testing.T) {
+	t.Parallel()
 	real(t)
 	openssl := peer(t, "openssl")
 	dir := t.TempDir()
@@ -191,6 +194,7 @@ func TestRealKeyFiles(t *testing.T) {
 // The real openssl shows certificates: a good one is served and told of, a revoked
 // one gets an alert.
 func TestRealClientCertificates(t *testing.T) {
+	t.Parallel()
 	real(t)
 	for _, engine := range drivers {
 		t.Run(engine, func(t *testing.T) {
