@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 		os.Exit(flood(os.Stdin, os.Stdout))
 	}
 	// The tests wait more than they work. -parallel has the last word.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
