@@ -10,7 +10,7 @@ deb=$1
 root=${2:-}
 made=
 pid=
-[ -n "$root" ] || made=$(mktemp -d)
+[ -n "$root" ] || { made=$(mktemp -d); chmod 755 "$made"; } # its users look into it
 root=${root:-$made}
 leave() {
 	[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true
