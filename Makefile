@@ -31,7 +31,7 @@ race: ## the same under the race detector (needs a C compiler)
 .PHONY: test-real
 test-real: ## tests against real peers, which it installs of Debian's packages where they lack
 	sh e2e/peers.sh
-	CASBAH_REAL=1 $(GO) test -count=1 -parallel 12 -run '^TestReal' ./e2e
+	CASBAH_REAL=1 $(GO) test -count=1 -parallel 8 -run '^TestReal' ./e2e
 
 .PHONY: test-tls
 test-tls: ## testssl.sh against each TLS policy: no finding above its intent (a quarter of an hour)
