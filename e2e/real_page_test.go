@@ -59,6 +59,9 @@ func TestRealPageDrains(t *testing.T) {
 	b.run(chromedp.KeyEvent("\x1b"))
 	b.sees("the page again, at the link", `!document.querySelector("dialog").open && document.activeElement.getAttribute("href") === "/order?server=cas2"`)
 	b.opens("/order?server=cas2")
+	is[bool](b, `{ const sheet = "<main data-sheet>" + dialog.innerHTML + "</main>";
+		dialog.addEventListener("close", () => { window.closes = 1; }); dialog.close(); place(sheet); true }`)
+	b.sees("the dialog keep its form, though it closed and opened in one moment", `window.closes === 1 && dialog.querySelector("input[name=firm]") !== null`)
 	b.pressed("dialog input[name=firm]", " ")
 	b.pressed("dialog input[name=for]", "1")
 	b.pressed("dialog input[name=wait]", "2")

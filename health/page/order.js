@@ -41,12 +41,20 @@ function say(text) {
   if (!dialog.open) dialog.showModal();
 }
 
+// Of several that are asked for, the last is shown, and none in a dialog that was
+// closed while it was under way.
+let asked = 0;
+
 async function load(address) {
+  const turn = ++asked;
+  const within = dialog.open;
+  const stale = () => turn !== asked || (within && !dialog.open);
   try {
     const answer = await fetch(address);
-    place(await answer.text());
+    const html = await answer.text();
+    if (!stale()) place(html);
   } catch (e) {
-    say("casbah does not answer: " + e.message);
+    if (!stale()) say("casbah does not answer: " + e.message);
   }
 }
 
@@ -90,5 +98,8 @@ dialog.addEventListener("submit", (e) => {
   send(e.target);
 });
 
-// Nothing that was typed stays behind.
-dialog.addEventListener("close", () => dialog.replaceChildren());
+// Nothing that was typed stays behind. The event may come so late that the dialog
+// is open again, with what was asked for since.
+dialog.addEventListener("close", () => {
+  if (!dialog.open) dialog.replaceChildren();
+});
