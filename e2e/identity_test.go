@@ -31,6 +31,7 @@ const anonymousReuse = "[profile.ews]\nreuse = \"anonymous\"\n[profile.owa]\nreu
 // CASBAH_LONG=10m makes each storm last that long, 1 a minute; CASBAH_SEED=n
 // repeats one.
 func TestNobodyIsServedAsAnother(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, extra string }{
 		{"own-connections", ""},
 		{"anonymous-reuse", anonymousReuse},

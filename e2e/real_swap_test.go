@@ -21,9 +21,10 @@ import (
 // that is broken changes nothing, and is told of.
 func TestRealCertificateSwap(t *testing.T) {
 	real(t)
+	t.Parallel() // it waits for the look at the files, most of the time
 	for _, engine := range drivers {
 		t.Run(engine, func(t *testing.T) {
-			t.Parallel() // it waits for the look at the files, most of the time
+			t.Parallel()
 			d := startDaemon(t, mode{engine: engine, vip: "tls"}, subjects(t), "")
 			dir := filepath.Dir(d.conf)
 			cert, key := filepath.Join(dir, "lab.pem"), filepath.Join(dir, "lab.key")
