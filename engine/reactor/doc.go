@@ -14,7 +14,8 @@
 //     no system call to change what is waited for. So a leg remembers that it
 //     may be readable (hot) until a read has shown that it is empty, which a
 //     short read does, unless the peer has closed (hup): its FIN is announced
-//     together with its last octets, and not again.
+//     together with its last octets, and not again. The one exception is a leg
+//     whose octets nobody takes for now (mute.go).
 //   - A turn reads first and writes last. What a turn sends to a leg leaves in
 //     one system call, and what several legs are sent leaves one after the
 //     other. Long pieces alone are written at once, rather than copied.

@@ -48,6 +48,8 @@ type state struct {
 	blocked bool // the socket took no more; an event tells when it does
 	eof     bool // reading has met the end
 	kept    bool // keep-alive probes are on
+	spurned bool // an event of octets came while they were not to be read
+	muted   bool // no more of these come
 
 	// What the core has been told, and is due to be told.
 	dial    dialState

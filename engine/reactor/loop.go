@@ -134,12 +134,16 @@ func (lp *loop) dispatch(ev *unix.EpollEvent) {
 	case !l.up:
 		l.tryConnected()
 	default:
-		if l.blocked && ev.Events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0 {
+		room := l.blocked && ev.Events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0
+		if room {
 			l.blocked = false
 			l.mark()
 		}
-		if l.hot && l.mayRead() {
+		switch {
+		case l.hot && l.mayRead():
 			l.pump()
+		case l.hot && !room:
+			l.spurn()
 		}
 	}
 }

@@ -56,6 +56,7 @@ func (lp *loop) park(l *leg) bool {
 	c := l.conn
 	c.dropClosed(l)
 	c.open--
+	l.unmute()
 	l.conn, l.hot = nil, false
 	lp.buffers.put(l.in)
 	l.in, l.unread, l.move = nil, nil, move{}

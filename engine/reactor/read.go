@@ -27,6 +27,7 @@ var errAgain = errors.New("reactor: nothing to read")
 func (l *leg) pump() {
 	c := l.conn
 	l.loop.at = c
+	l.unmute()
 	for range turnReads {
 		if !l.hot || l.fd < 0 || !l.mayRead() {
 			break

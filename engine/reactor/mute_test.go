@@ -1,0 +1,116 @@
+//go:build linux
+
+package reactor
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"casbah/engine"
+	"casbah/engine/enginetest"
+)
+
+// A core that does not want what comes is woken for it once, and no more; later
+// it has all of it, the end too.
+func TestUnwantedOctetsDoNotWake(t *testing.T) {
+	var got strings.Builder
+	ended := make(chan string, 1)
+	held := make(chan struct{})
+	wanted := false
+	core := &enginetest.Toy{
+		OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
+			if !wanted {
+				d.Hold(l, true)
+				close(held)
+				return 0
+			}
+			got.Write(p)
+			return len(p)
+		},
+		OnEnd: func(l engine.Leg, err error, d engine.Driver) {
+			ended <- got.String()
+			d.Close(l, engine.Flush)
+		},
+		OnOpen: func(now int64, d engine.Driver) { d.Wake(now + int64(time.Minute)) },
+		OnTick: func(_ int64, _ engine.Cause, d engine.Driver) {
+			wanted = true
+			d.Hold(engine.Client, false)
+		},
+	}
+	r := newRig(t, &engine.Listener{New: enginetest.Fixed(core)})
+	nc := enginetest.Dial(t, r.at)
+	enginetest.Send(t, nc, "a")
+	enginetest.Receive(t, held, "first octets")
+	comes := func(s string) (wakes, muted bool) {
+		r.on(func(lp *loop) { lp.conns[0].legs[engine.Client].hot = false })
+		enginetest.Send(t, nc, s)
+		r.on(func(*loop) {}) // its event is handled
+		r.on(func(lp *loop) {
+			l := lp.conns[0].legs[engine.Client]
+			wakes, muted = l.hot, l.muted
+			l.hot = true // there is something to read, as the event said
+		})
+		return wakes, muted
+	}
+	for i, want := range []struct{ wakes, muted bool }{{true, false}, {true, true}, {false, true}, {false, true}} {
+		if wakes, muted := comes("b"); wakes != want.wakes || muted != want.muted {
+			t.Errorf("octets, time %d: the loop is woken: %v, asks for silence: %v; want %v, %v", i+1, wakes, muted, want.wakes, want.muted)
+		}
+	}
+	if err := nc.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	r.on(func(*loop) {})
+	r.on(func(lp *loop) {
+		if !lp.conns[0].legs[engine.Client].hup {
+			t.Error("the FIN of a leg that is silent is not told")
+		}
+	})
+	r.pass(time.Minute + slot)
+	if all := enginetest.Receive(t, ended, "end"); all != "abbbb" {
+		t.Errorf("%q came; want abbbb", all)
+	}
+	enginetest.ExpectEnd(t, nc)
+}
+
+// What follows wakes the loop again once the core has read on.
+func TestWantedOctetsWakeAgain(t *testing.T) {
+	held := make(chan struct{}, 1)
+	wanted := false
+	core := &enginetest.Toy{
+		OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
+			if !wanted {
+				d.Hold(l, true)
+				held <- struct{}{}
+				return 0
+			}
+			d.Send(l, p)
+			return len(p)
+		},
+		OnOpen: func(now int64, d engine.Driver) { d.Wake(now + int64(time.Minute)) },
+		OnTick: func(_ int64, _ engine.Cause, d engine.Driver) {
+			wanted = true
+			d.Hold(engine.Client, false)
+		},
+	}
+	r := newRig(t, &engine.Listener{New: enginetest.Fixed(core)})
+	nc := enginetest.Dial(t, r.at)
+	enginetest.Send(t, nc, "a")
+	enginetest.Receive(t, held, "first octets")
+	for range 3 {
+		enginetest.Send(t, nc, "b")
+		r.on(func(*loop) {})
+	}
+	r.on(func(lp *loop) {
+		if !lp.conns[0].legs[engine.Client].muted {
+			t.Error("the leg is not silent")
+		}
+	})
+	r.pass(time.Minute + slot)
+	enginetest.Expect(t, nc, "abbb")
+	for range 3 {
+		enginetest.Send(t, nc, "c")
+		enginetest.Expect(t, nc, "c")
+	}
+}
