@@ -8,7 +8,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"errors"
 	"io"
+	"io/fs"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -176,6 +178,10 @@ func TestStapleComesAndGoes(t *testing.T) {
 		t.Errorf("the same failure is told of again: %v", told)
 	}
 
+	stranger := filepath.Join(dir, strings.Repeat("ab", 32)+stapleSuffix) // of a certificate that was replaced meanwhile
+	if err := os.WriteFile(stranger, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	anew := NewStaples(dir)
 	later, err := LoadCerts([]Source{{Files: certs.pairs[0].files}}, anew)
 	if err != nil {
@@ -185,6 +191,9 @@ func TestStapleComesAndGoes(t *testing.T) {
 	later.Refresh(now)
 	if raw, _ := stapleTo(t, later, "mail.example.org"); !bytes.Equal(raw, first) || s.asked.Load() != 3 {
 		t.Error("the staple has not outlived the restart")
+	}
+	if _, err := os.Stat(stranger); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the staple of another certificate: %v; want it gone", err)
 	}
 
 	certs.Refresh(now.Add(121 * time.Minute))

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,14 +24,18 @@ const (
 	lastStapleRetry  = time.Hour
 )
 
+// stapleSuffix ends the name of the file of a staple.
+const stapleSuffix = ".ocsp"
+
 // Staples are what authorities say of certificates of any VIP. Handshakes do not
 // see it: Certs takes from it what it shows. Made by NewStaples.
 type Staples struct {
 	dir    string // where they outlive a restart
 	serial atomic.Uint64
 
-	mu   sync.Mutex          // guards the field below
-	kept map[string]*stapled // by fingerprint of the leaf
+	mu    sync.Mutex          // guards the fields below
+	kept  map[string]*stapled // by fingerprint of the leaf
+	swept bool                // files of certificates that an earlier casbah had are gone
 }
 
 // stapled is one certificate that names a responder.
@@ -176,10 +181,25 @@ func stapleRetry(failures int) time.Duration {
 func (s *Staples) forget(wanted map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.swept {
+		s.swept = true
+		s.sweep(wanted)
+	}
 	for fp := range s.kept {
 		if !wanted[fp] {
 			delete(s.kept, fp)
 			_ = os.Remove(s.file(fp)) // what stays is refused when its time is over
+		}
+	}
+}
+
+// sweep removes the files of certificates that were replaced while casbah did not
+// run.
+func (s *Staples) sweep(wanted map[string]bool) {
+	files, _ := os.ReadDir(s.dir) // no directory, no files
+	for _, f := range files {
+		if fp, ok := strings.CutSuffix(f.Name(), stapleSuffix); ok && !wanted[fp] {
+			_ = os.Remove(s.file(fp))
 		}
 	}
 }
@@ -251,7 +271,7 @@ func (s *Staples) status(leaf *x509.Certificate) *StapleStatus {
 	return st
 }
 
-func (s *Staples) file(fp string) string { return filepath.Join(s.dir, fp+".ocsp") }
+func (s *Staples) file(fp string) string { return filepath.Join(s.dir, fp+stapleSuffix) }
 
 // save keeps a staple for the next start. It is read as if a stranger had written
 // it, so that a broken one is none.
