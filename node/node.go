@@ -69,8 +69,7 @@ type Node struct {
 	orders   orders
 	leaving  leaving
 	snap     atomic.Pointer[snapshot] // in force, nil before Start; who only looks needs no lock
-	loaded   atomic.Int64             // Unix nanoseconds of the last snapshot
-	mistake  atomic.Pointer[error]    // of the last reload; nil: it succeeded
+	reading  atomic.Pointer[reading]  // of the configuration file, the last one
 	stopping atomic.Bool
 	ready    atomic.Bool
 	panics   atomic.Uint64
@@ -150,6 +149,7 @@ func (n *Node) Start(ctx context.Context) error {
 		n.flows.Close()
 		return errors.Join(err, n.closeAccess())
 	}
+	n.reading.Store(&reading{taken: time.Now()})
 	n.work.Go(n.keepResolving)
 	n.work.Go(n.keepLearning)
 	n.work.Go(n.keepCertificates)

@@ -21,13 +21,20 @@ func (n *Node) Reload(ctx context.Context) error {
 	defer n.reload.Unlock()
 	err := n.reloadFile(ctx)
 	if err != nil {
-		n.mistake.Store(&err)
+		n.reading.Store(&reading{taken: n.reading.Load().taken, mistake: err})
 		n.events.add(time.Now(), "reload", "reload refused, the configuration in force stays: "+err.Error())
 		return fmt.Errorf("reload: %w", err)
 	}
-	n.mistake.Store(nil)
+	n.reading.Store(&reading{taken: time.Now()})
 	n.event("reload", "configuration reloaded")
 	return nil
+}
+
+// reading is what came of the last look at the configuration file. Who asks sees
+// all of it or nothing: no mistake next to the time at which it was mended.
+type reading struct {
+	taken   time.Time // when the file in force was read
+	mistake error     // why the last one is not in force; nil: it is
 }
 
 func (n *Node) reloadFile(ctx context.Context) error {
@@ -144,7 +151,6 @@ func (n *Node) commit(snap *snapshot, opened []*socket) {
 	}
 	snap.monitors = n.probe(snap.plans)
 	n.snap.Store(snap)
-	n.loaded.Store(time.Now().UnixNano())
 	n.adviser.again()
 	n.RefreshCertificates(time.Now())
 	n.stapleSoon()

@@ -146,13 +146,15 @@ func (n *Node) Status() Status {
 		Leaving: n.leaving.open(),
 		Engine:  EngineStatus{Driver: n.config.Engine, Loops: n.engine.Loops(), Lags: n.lags(), Goroutines: runtime.NumGoroutine()},
 	}
-	if err := n.mistake.Load(); err != nil {
-		s.ReloadError = (*err).Error()
+	if r := n.reading.Load(); r != nil {
+		s.Loaded = r.taken
+		if r.mistake != nil {
+			s.ReloadError = r.mistake.Error()
+		}
 	}
 	if snap == nil {
 		return s
 	}
-	s.Loaded = time.Unix(0, n.loaded.Load())
 	table := n.live.table.Stats(now.UnixNano())
 	s.Table = n.tableStatus(now, &table)
 	s.Shared, s.SharedDisplaced = sharedAddresses(snap, now), n.live.crowds.Displaced()

@@ -130,3 +130,33 @@ func TestVIPUpKnowsItsVIPs(t *testing.T) {
 		t.Errorf("Addrs(other) = %v; want none", addrs)
 	}
 }
+
+// Who asks while a mistake is mended sees it, or the file that is in force since,
+// and never both.
+func TestMistakeGoesWithTheReload(t *testing.T) {
+	good := fmt.Sprintf(poolText+vipText, silentServer(t), silentServer(t), "", "mail") + unprobed
+	r := newRig(t, t.TempDir(), good)
+	for range 20 {
+		r.write(good + "\n[[[\n")
+		if err := r.Reload(t.Context()); err == nil {
+			t.Fatal("a broken file is taken")
+		}
+		refused := r.Status()
+		r.write(good)
+		mended := make(chan error, 1)
+		go func() { mended <- r.Reload(t.Context()) }()
+		for over := false; !over; {
+			select {
+			case err := <-mended:
+				if err != nil {
+					t.Fatal(err)
+				}
+				over = true
+			default:
+			}
+			if st := r.Status(); (st.ReloadError == "") != st.Loaded.After(refused.Loaded) || over && st.ReloadError != "" {
+				t.Fatalf("file of %v, mistake %q; before, the file of %v", st.Loaded, st.ReloadError, refused.Loaded)
+			}
+		}
+	}
+}
