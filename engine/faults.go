@@ -58,10 +58,10 @@ func (f *Faults) Note(value any, tell func(where string, value any, stack []byte
 	tell(where, value, stack)
 }
 
-// Abandon has a core that has panicked give back what it holds of what all
+// Abandon has a Core or a Flow that has panicked give back what it holds of what all
 // connections share, such as its place at a server, where it can: by a method of
 // that name, which is its last call. A driver calls it in place of all others.
-func Abandon(c Core) {
+func Abandon(c any) {
 	defer func() { _ = recover() }() // it may be broken
 	if a, ok := c.(interface{ Abandon() }); ok {
 		a.Abandon()

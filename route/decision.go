@@ -38,6 +38,7 @@ type Decision struct {
 	lossAt   int8  // index of the reading that is bound to it
 	aside    bool  // served away from the group's server, without binding
 	pinned   bool  // the connection decided, by Stay
+	amid     bool  // likewise, and the client is about to log on
 	housed   bool  // where the mailbox is has decided, see home
 	open     bool  // counted by Commit
 	wait     *wait // for a place at a server; nil: there is no need to
@@ -99,9 +100,9 @@ func (d *Decision) among() balance.Eligible {
 // the pair must end. Amid tells that the client is about to log on.
 func (p *Profile) Stay(now int64, r *Request, e *balance.Endpoint, amid bool, d *Decision) bool {
 	p.walk(now, r, d)
-	d.pinned = true
+	d.pinned, d.amid = true, amid
 	d.chosen = p.index(e.Server)
-	if d.chosen < 0 || p.Candidates[d.chosen].Endpoint != e || !d.usable.Has(d.chosen) && !p.finishes(d.chosen, amid) {
+	if d.chosen < 0 || p.Candidates[d.chosen].Endpoint != e || !d.usable.Has(d.chosen) && !d.finishes() {
 		d.chosen = -1
 		return false
 	}
@@ -116,7 +117,7 @@ func (p *Profile) Stay(now int64, r *Request, e *balance.Endpoint, amid bool, d 
 // walk begins a decision: it takes down who may serve the request and walks the chain.
 func (p *Profile) walk(now int64, r *Request, d *Decision) {
 	d.Profile, d.Outcome, d.Endpoint, d.chosen, d.aside = p, Chosen, nil, -1, false
-	d.pinned, d.housed = false, false
+	d.pinned, d.amid, d.housed = false, false, false
 	d.eligible = p.eligible() &^ d.tried
 	d.usable = d.eligible | p.keeping()&^d.tried
 	p.Chain.Walk(now, r, d, &d.Walk)

@@ -22,10 +22,10 @@ func (d *Decision) Service() *balance.Service {
 	return d.service()
 }
 
-// finishes reports whether candidate i serves a connection that is pinned to it:
-// under a firm drain the core ends the connection between requests, and in
+// finishes reports whether the chosen candidate serves a connection that is pinned
+// to it: under a firm drain the core ends the connection between requests, and in
 // maintenance as well, but not amid a handshake, which is one login to the client.
-func (p *Profile) finishes(i int, amid bool) bool {
-	s := p.Candidates[i].Service
-	return s.State() == balance.Drain || amid && s.State() == balance.Maintenance
+func (d *Decision) finishes() bool {
+	st := d.service().State()
+	return d.pinned && (st == balance.Drain || d.amid && st == balance.Maintenance)
 }

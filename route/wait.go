@@ -81,10 +81,11 @@ func (d *Decision) Look(now int64) Turn {
 	case w.waiter.Look():
 	case d.outdated():
 	case now >= w.until:
-		if d.stand(now); w.place == nil {
-			balance.Overdue(d.Profile.Candidates, d.queueing())
-			return QueueLate
+		if d.stand(now); w.place != nil {
+			return Again // it has come in between
 		}
+		balance.Overdue(d.Profile.Candidates, d.queueing())
+		return QueueLate
 	default:
 		w.looks = min(now+lookEvery, w.until)
 		return Queued
@@ -132,8 +133,8 @@ func (d *Decision) binds() bool { return d.pinned || d.Walk.Server != 0 && !d.as
 func (d *Decision) outdated() bool {
 	p := d.Profile
 	takes := p.eligible() &^ d.tried
-	if d.binds() {
-		return !(takes | p.keeping()).Has(d.chosen)
+	if d.binds() { // by the same rules as Decide and Stay: else it would come here again at once, for ever
+		return !(takes | p.keeping()).Has(d.chosen) && !d.finishes()
 	}
 	before := d.eligible
 	d.eligible = takes

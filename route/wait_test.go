@@ -171,3 +171,41 @@ func TestPinnedClientWaitsForItsServer(t *testing.T) {
 	}
 	d.Release(s.now)
 }
+
+// A client whose connection carries an identity waits for its server under the
+// orders that let it finish there, too, and no longer than they do.
+func TestPinnedClientWaitsWhileItsServerIsLeft(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		kind balance.OrderKind
+		amid bool
+	}{
+		{"drain", balance.OrderDrain, false},
+		{"firm-drain", balance.OrderFirm, false},
+		{"firm-drain-amid-login", balance.OrderFirm, true},
+		{"maintenance-amid-login", balance.OrderMaintenance, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t, "round_robin", 2, nil)
+			s.limit(5)
+			r := request(t, "192.0.2.1", "", "")
+			a := s.open(t, r)
+			svc := a.Service()
+			svc.SetOrder(time.Unix(0, s.now), balance.Order{Kind: tt.kind, Since: s.now})
+			var d Decision
+			if !s.profile.Stay(s.now, r, a.Endpoint, tt.amid, &d) || d.Outcome != Full {
+				t.Fatalf("outcome %v; want Full", d.Outcome)
+			}
+			if got := d.Wait(s.now, new(bell)); got != Queued {
+				t.Fatalf("Wait() = %v; want Queued: what is decided anew comes here again", got)
+			}
+			svc.SetHealth(time.Unix(0, s.now), balance.Down)
+			left := d.Look(s.now)
+			if stays := s.profile.Stay(s.now, r, a.Endpoint, tt.amid, &d); stays != (left == Queued) {
+				t.Errorf("with the service down Look() = %v, and Stay() = %v", left, stays)
+			}
+			d.Release(s.now)
+			a.Release(s.now)
+		})
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"casbah/engine"
 	"casbah/engine/bounds"
 	"casbah/internal/proxyhead"
+	"casbah/internal/tlsid"
 )
 
 // greet reads what comes before the core: a PROXY header and a TLS handshake.
@@ -68,6 +69,9 @@ func (c *conn) handshake(w *wire, cfg *tls.Config) error {
 	w.secure(tls.Server, cfg)
 	if err := w.tls.Handshake(); err != nil { //nolint:noctx // see above
 		return err
+	}
+	if w.cork.note.Over() {
+		return tlsid.ErrOver
 	}
 	c.info.Secure = true
 	state := w.tls.ConnectionState()

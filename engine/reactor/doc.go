@@ -25,7 +25,7 @@
 //     one costs nothing.
 //   - TLS is crypto/tls over memory (internal/tlsbio). A handshake is a
 //     coroutine that makes one step in a turn, so a flood of handshakes delays
-//     plain traffic by one step at a time.
+//     plain traffic by one step at a time. No more is read for it before its step.
 //   - What concerns a loop from outside (listeners, drain, stop) is posted to it
 //     and done by itself, between two events.
 //   - A core's call to its driver only notes what is due; so it is never

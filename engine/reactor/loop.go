@@ -331,7 +331,16 @@ type queue struct {
 	next int
 }
 
-func (q *queue) push(l *leg) { q.legs = append(q.legs, l) }
+// push appends l. A queue that is never empty makes room at its front: it holds no
+// more than twice what it had at once.
+func (q *queue) push(l *leg) {
+	if n := len(q.legs); n == cap(q.legs) && q.next > n/2 {
+		rest := copy(q.legs, q.legs[q.next:])
+		clear(q.legs[rest:])
+		q.legs, q.next = q.legs[:rest], 0
+	}
+	q.legs = append(q.legs, l)
+}
 
 // pop returns the first leg; nil if there is none.
 func (q *queue) pop() *leg {

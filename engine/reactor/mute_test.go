@@ -3,13 +3,28 @@
 package reactor
 
 import (
+	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"casbah/engine"
 	"casbah/engine/enginetest"
 )
+
+// arrives sends a text to the one connection of r that nobody reads, and returns when
+// it is there, behind unread octets, and its event is handled.
+func (r *rig) arrives(nc net.Conn, text string, unread int) {
+	r.t.Helper()
+	enginetest.Send(r.t, nc, text)
+	enginetest.Becomes(r.t, "octets in the socket", func() (n int) {
+		r.on(func(lp *loop) { n, _ = unix.IoctlGetInt(int(lp.conns[0].legs[engine.Client].fd), unix.SIOCINQ) })
+		return n
+	}, unread+len(text))
+	r.on(func(*loop) {})
+}
 
 // A core that does not want what comes is woken for it once, and no more; later
 // it has all of it, the end too.
@@ -42,10 +57,9 @@ func TestUnwantedOctetsDoNotWake(t *testing.T) {
 	nc := enginetest.Dial(t, r.at)
 	enginetest.Send(t, nc, "a")
 	enginetest.Receive(t, held, "first octets")
-	comes := func(s string) (wakes, muted bool) {
+	comes := func(s string, unread int) (wakes, muted bool) {
 		r.on(func(lp *loop) { lp.conns[0].legs[engine.Client].hot = false })
-		enginetest.Send(t, nc, s)
-		r.on(func(*loop) {}) // its event is handled
+		r.arrives(nc, s, unread)
 		r.on(func(lp *loop) {
 			l := lp.conns[0].legs[engine.Client]
 			wakes, muted = l.hot, l.muted
@@ -54,19 +68,21 @@ func TestUnwantedOctetsDoNotWake(t *testing.T) {
 		return wakes, muted
 	}
 	for i, want := range []struct{ wakes, muted bool }{{true, false}, {true, true}, {false, true}, {false, true}} {
-		if wakes, muted := comes("b"); wakes != want.wakes || muted != want.muted {
+		if wakes, muted := comes("b", i); wakes != want.wakes || muted != want.muted {
 			t.Errorf("octets, time %d: the loop is woken: %v, asks for silence: %v; want %v, %v", i+1, wakes, muted, want.wakes, want.muted)
 		}
 	}
 	if err := nc.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	r.on(func(*loop) {})
-	r.on(func(lp *loop) {
-		if !lp.conns[0].legs[engine.Client].hup {
-			t.Error("the FIN of a leg that is silent is not told")
-		}
-	})
+	enginetest.Becomes(t, "FINs of a leg that is silent", func() (told int) {
+		r.on(func(lp *loop) {
+			if lp.conns[0].legs[engine.Client].hup {
+				told = 1
+			}
+		})
+		return told
+	}, 1)
 	r.pass(time.Minute + slot)
 	if all := enginetest.Receive(t, ended, "end"); all != "abbbb" {
 		t.Errorf("%q came; want abbbb", all)
@@ -98,9 +114,8 @@ func TestWantedOctetsWakeAgain(t *testing.T) {
 	nc := enginetest.Dial(t, r.at)
 	enginetest.Send(t, nc, "a")
 	enginetest.Receive(t, held, "first octets")
-	for range 3 {
-		enginetest.Send(t, nc, "b")
-		r.on(func(*loop) {})
+	for i := range 3 {
+		r.arrives(nc, "b", i)
 	}
 	r.on(func(lp *loop) {
 		if !lp.conns[0].legs[engine.Client].muted {

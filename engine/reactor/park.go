@@ -34,9 +34,12 @@ func (c *conn) settleParks() {
 // park puts l, which its core has closed, on the shelf of its endpoint, unless
 // anything is open on it.
 func (lp *loop) park(l *leg) bool {
+	if l.tls != nil && !l.tls.bio.Spent() {
+		return false // what crypto/tls holds would be the answer to another request
+	}
 	clean := len(l.unread) == 0 && l.quiet() && l.up && l.dial == noDial && !l.half && !l.eof && !l.hup &&
 		l.werr == nil && l.endpoint != nil && !lp.draining
-	if !clean || l.tls != nil && !l.tls.bio.Whole() {
+	if !clean {
 		return false
 	}
 	if l.endpoint.Personal() || l.tied != 0 || l.tls != nil && l.endpoint.TLS == nil {

@@ -3,6 +3,7 @@
 package reactor
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"testing"
@@ -120,5 +121,69 @@ func TestShelfDropsWhoMoves(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Octets behind the last answer, of which TLS still holds some when its leg is
+// parked, are nobody's: the connection is closed.
+func TestLegWithDecryptedOctetsIsNotParked(t *testing.T) {
+	const first = "answer"
+	room := classes[0].size - len(first) // of the read behind what the core leaves
+	for name, extra := range map[string]int{"all": 0, "rest-of-a-record": 7} {
+		t.Run(name, func(t *testing.T) {
+			goOn := make(chan struct{})
+			cfg := enginetest.ServerTLS()
+			cfg.DynamicRecordSizingDisabled = true // one record for each write
+			up := enginetest.Upstream(t, false, func(raw net.Conn) {
+				nc := tls.Server(raw, cfg)
+				_, _ = nc.Write([]byte(first))
+				<-goOn
+				_, _ = nc.Write(make([]byte, room+extra))
+				enginetest.Discard(nc)
+			})
+			up.TLS = enginetest.ClientTLS()
+			core := &enginetest.Toy{
+				OnOpen: func(_ int64, d engine.Driver) { d.Dial(up, false) },
+				OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
+					switch {
+					case l == engine.Client:
+						return len(p)
+					case len(p) == len(first):
+						close(goOn)
+						return 0
+					case len(p) != classes[0].size:
+						t.Errorf("%d octets were read; want %d", len(p), classes[0].size)
+					}
+					d.Close(l, engine.Park)
+					return len(p)
+				},
+			}
+			r := newRig(t, &engine.Listener{New: enginetest.Fixed(core)})
+			enginetest.Dial(t, r.at)
+			if extra == 0 {
+				enginetest.Becomes(t, "parked legs", func() int { _, n := r.legs(); return n }, 1)
+				return
+			}
+			r.wantLegs(1, 0)
+		})
+	}
+}
+
+// A queue that somebody is always in does not grow.
+func TestQueueMakesRoom(t *testing.T) {
+	var q queue
+	legs := make([]leg, 5)
+	for i := range legs {
+		q.push(&legs[i])
+	}
+	for i := range 10000 {
+		l := q.pop()
+		if want := &legs[i%len(legs)]; l != want {
+			t.Fatalf("turn %d is another's", i)
+		}
+		q.push(l)
+	}
+	if n := cap(q.legs); n > 4*len(legs) {
+		t.Errorf("it has room for %d", n)
 	}
 }

@@ -61,8 +61,8 @@ func (l *leg) mayRead() bool {
 		return false
 	case l.gone:
 		return l.finSent || l.discarded < bounds.LingerOctets // they are discarded
-	case l.tls != nil && !l.tls.done: // the handshake's, not the core's
-		return true
+	case l.tls != nil && !l.tls.done: // the handshake's, not the core's, and no more than it has had a turn for
+		return !l.shaking
 	case l.held:
 		return false
 	case l.move.to != nil:

@@ -19,10 +19,19 @@ type session struct {
 	done  bool    // the handshake is over
 	ended bool    // close_notify was sent
 	plain *buffer // sent by the core, not sealed yet
+
+	reads    bool // crypto/tls reads: what it writes are answers
+	answered int  // octets of answers since all that was sent had left
 }
 
-// maxSeal is more than what a record adds to its octets.
-const maxSeal = 256
+// The measures of a session, in octets.
+const (
+	maxSeal     = 256      // more than what a record adds to its octets
+	mostAnswers = 16 << 10 // answers to key updates that a peer does not take: each is 27
+)
+
+// errAnswers ends a peer that has crypto/tls write without end and does not read.
+var errAnswers = errors.New("reactor: tls: the peer asks for key updates and does not take them")
 
 // secure puts TLS over the socket of l; side is tlsbio.Server or tlsbio.Client.
 func (l *leg) secure(side func(*tls.Config, tlsbio.Sink, net.Addr, net.Addr) *tlsbio.Conn, cfg *tls.Config, local, remote netip.AddrPort) {
@@ -39,6 +48,9 @@ func (a address) String() string { return netip.AddrPort(a).String() }
 // answers to key updates, goes into the output of its own connection like all
 // else.
 func (l *leg) Sealed(p []byte) {
+	if l.tls.reads {
+		l.tls.answered += len(p)
+	}
 	l.out = l.loop.buffers.add(l.out, p)
 	l.mark()
 }
@@ -49,7 +61,7 @@ func (l *leg) feed() {
 	switch {
 	case errors.Is(err, errAgain):
 		return
-	case errors.Is(err, io.EOF), err != nil && l.shaking: // what came before tells more than a reset
+	case errors.Is(err, io.EOF):
 		l.eof, l.hot = true, false
 		l.tls.bio.FeedEnd()
 	case err != nil:
@@ -87,6 +99,8 @@ func (l *leg) stepHandshake() {
 		l.tls.done = true
 		l.until = 0
 		l.shaken()
+	default:
+		l.resume()
 	}
 	c.run()
 	c.settle()
@@ -134,7 +148,7 @@ func (l *leg) shakeFailed(err error) {
 // fill reads what the peer has sealed into p.
 func (s *session) fill(l *leg, p []byte) (n int, err error) {
 	for fed := false; n < len(p); {
-		k, err := s.bio.Read(p[n:])
+		k, err := s.read(p[n:])
 		n += k
 		switch {
 		case err == nil:
@@ -161,6 +175,19 @@ func (s *session) fill(l *leg, p []byte) (n int, err error) {
 	s.bio.Keep()
 	l.hot = true // there may be more in the session
 	return n, nil
+}
+
+// read opens records into p. Every request for a key update is answered within, in
+// the output of the leg: without a bound, a peer that sends octets between them, and
+// takes nothing, would have it grow for as long as it likes.
+func (s *session) read(p []byte) (int, error) {
+	s.reads = true
+	n, err := s.bio.Read(p)
+	s.reads = false
+	if s.answered > mostAnswers {
+		return n, errAnswers
+	}
+	return n, err
 }
 
 // send takes p to be sealed: a small one when the turn is over, together with

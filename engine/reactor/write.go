@@ -149,6 +149,9 @@ func (l *leg) emptied() {
 		l.drained = true
 		c.due = true
 	}
+	if l.tls != nil {
+		l.tls.answered = 0
+	}
 	for _, from := range c.legs {
 		if from != nil && from.move.to == l {
 			c.due = c.due || len(from.unread) > 0

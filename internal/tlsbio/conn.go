@@ -177,6 +177,17 @@ func (c *Conn) Whole() bool {
 	return r.Whole() && c.inErr == nil
 }
 
+// Spent reports whether all that was fed was read, and ends with a record: nothing
+// of it can come to light later. What it finds unread is lost.
+func (c *Conn) Spent() bool {
+	if !c.dry || len(c.in) > 0 { // the last Read ended with its room; else, in the common case, with its input
+		if n, err := c.Read(make([]byte, 1)); n > 0 || !errors.Is(err, ErrAgain) {
+			return false
+		}
+	}
+	return c.Whole()
+}
+
 // State describes the connection once the handshake is done. Before, it is zero.
 func (c *Conn) State() tls.ConnectionState {
 	if !c.done {

@@ -84,6 +84,37 @@ func TestWholeCountsUnread(t *testing.T) {
 	}
 }
 
+// TestSpent: what was fed is spent once it is read, to the end of a record.
+func TestSpent(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		room, part int // octets of the read, and of a record behind the one that is read
+		want       bool
+	}{
+		{"read", 10, 0, true},
+		{"read-exactly", 4, 0, true},
+		{"rest-of-text", 3, 0, false},
+		{"part-behind", 10, 7, false},
+		{"part-behind-exactly", 4, 7, false},
+		{"record-behind", 4, 1 << 10, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := established(t, tls.VersionTLS12)
+			write(t, p.client, "text")
+			in := p.up.take()
+			write(t, p.client, "more")
+			next := p.up.take()
+			p.server.Feed(append(in, next[:min(tt.part, len(next))]...))
+			if _, err := p.server.Read(make([]byte, tt.room)); err != nil {
+				t.Fatal(err)
+			}
+			if got := p.server.Spent(); got != tt.want {
+				t.Errorf("Spent() = %v", got)
+			}
+		})
+	}
+}
+
 // TestKeep lets the memory of one Feed be used again, with much left or little.
 func TestKeep(t *testing.T) {
 	p := established(t, tls.VersionTLS13)

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"runtime"
 	"runtime/debug"
+
+	"casbah/internal/tlsid"
 )
 
 // handshake is the coroutine in which that of a tls.Conn runs. That call cannot
@@ -64,6 +66,9 @@ func (c *Conn) run(yield func(struct{}) bool) {
 	}()
 	c.shake.yield = yield
 	err = c.tls.HandshakeContext(context.Background())
+	if err == nil && c.note.Over() {
+		err = tlsid.ErrOver
+	}
 }
 
 // park waits for the next step. It reports whether there is one.

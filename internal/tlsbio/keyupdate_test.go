@@ -2,91 +2,16 @@ package tlsbio
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"io"
-	"strings"
 	"testing"
+
+	"casbah/internal/tlsbio/tlsbiotest"
 )
 
-// crypto/tls answers key updates and never asks for one, so the tests seal such
-// records themselves, with the secrets of a key log.
-
-// half is one direction of a TLS 1.3 connection with TLS_AES_128_GCM_SHA256.
-type half struct {
-	secret []byte
-	aead   cipher.AEAD
-	iv     []byte
-	seq    byte // less than 256 records
-}
-
-// newHalf derives the keys of a traffic secret. RFC 8446, Section 7.3.
-func newHalf(tb testing.TB, secret []byte) *half {
-	tb.Helper()
-	block, err := aes.NewCipher(expandLabel(tb, secret, "key", 16))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return &half{secret: secret, aead: aead, iv: expandLabel(tb, secret, "iv", aead.NonceSize())}
-}
-
-// next is the direction after a key update. RFC 8446, Section 7.2.
-func (h *half) next(tb testing.TB) *half {
-	tb.Helper()
-	return newHalf(tb, expandLabel(tb, h.secret, "traffic upd", len(h.secret)))
-}
-
-// expandLabel is HKDF-Expand-Label without a context. RFC 8446, Section 7.1.
-func expandLabel(tb testing.TB, secret []byte, label string, n int) []byte {
-	tb.Helper()
-	label = "tls13 " + label
-	info := string([]byte{0, byte(n), byte(len(label))}) + label + "\x00"
-	out, err := hkdf.Expand(sha256.New, secret, info, n)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return out
-}
-
-// nonce is that of the next record. RFC 8446, Section 5.3.
-func (h *half) nonce() []byte {
-	nonce := bytes.Clone(h.iv)
-	nonce[len(nonce)-1] ^= h.seq
-	h.seq++
-	return nonce
-}
-
-// seal returns a record. RFC 8446, Section 5.2.
-func (h *half) seal(typ byte, text string) []byte {
-	n := len(text) + 1 + h.aead.Overhead()
-	header := []byte{23, 3, 3, byte(n >> 8), byte(n)}
-	return h.aead.Seal(header, h.nonce(), append([]byte(text), typ), header)
-}
-
-// open takes one record off q and returns its type and text.
-func (h *half) open(tb testing.TB, q *queue) (byte, string) {
-	tb.Helper()
-	n := recordHeader + int(q.b[3])<<8 + int(q.b[4])
-	record := q.b[:n]
-	text, err := h.aead.Open(nil, h.nonce(), record[recordHeader:], record[:recordHeader])
-	if err != nil {
-		tb.Fatal("record does not open: ", err)
-	}
-	q.b = q.b[n:]
-	return text[len(text)-1], string(text[:len(text)-1])
-}
-
 // keyed is an established pair, and the keys of both directions.
-func keyed(t *testing.T) (p *pair, up, down *half) {
+func keyed(t *testing.T) (p *pair, up, down *tlsbiotest.Traffic) {
 	t.Helper()
 	var log bytes.Buffer
 	server := serverConfig(tls.VersionTLS13)
@@ -97,54 +22,48 @@ func keyed(t *testing.T) (p *pair, up, down *half) {
 	if suite := p.server.State().CipherSuite; suite != tls.TLS_AES_128_GCM_SHA256 {
 		t.Skip("AES is not preferred here, but ", tls.CipherSuiteName(suite))
 	}
-	secret := func(label string) []byte {
-		_, line, ok := strings.Cut(log.String(), label+" ")
-		line, _, _ = strings.Cut(line, "\n")
-		raw, err := hex.DecodeString(line[strings.LastIndexByte(line, ' ')+1:])
-		if !ok || err != nil {
-			t.Fatalf("no %s in the key log: %v", label, err)
-		}
-		return raw
-	}
-	return p, newHalf(t, secret("CLIENT_TRAFFIC_SECRET_0")), newHalf(t, secret("SERVER_TRAFFIC_SECRET_0"))
+	return p, tlsbiotest.NewTraffic(t, log.String(), tlsbiotest.ClientTraffic), tlsbiotest.NewTraffic(t, log.String(), tlsbiotest.ServerTraffic)
 }
 
-const (
-	handshakeRecord = 22
-	dataRecord      = 23
-
-	keyUpdateAlone = "\x18\x00\x00\x01\x00"
-	keyUpdateAsked = "\x18\x00\x00\x01\x01" // the other side updates its keys too
-)
+// open takes one record of d off q and returns its type and text.
+func (q *queue) open(tb testing.TB, d *tlsbiotest.Traffic) (typ byte, text string) {
+	tb.Helper()
+	r, rest, err := d.Open(q.b)
+	if err != nil {
+		tb.Fatal("record does not open: ", err)
+	}
+	q.b = rest
+	return r.Type, r.Text
+}
 
 // TestKeyUpdate: the answer to a key update leaves within Read, through the
 // sink, and both directions go on under new keys. RFC 8446, Section 4.6.3.
 func TestKeyUpdate(t *testing.T) {
 	p, up, down := keyed(t)
-	p.up.Sealed(up.seal(dataRecord, "old"))
-	p.up.Sealed(up.seal(handshakeRecord, keyUpdateAlone))
-	up = up.next(t)
-	p.up.Sealed(up.seal(dataRecord, "new"))
+	p.up.Sealed(up.Seal(tlsbiotest.DataRecord, "old"))
+	p.up.Sealed(up.Seal(tlsbiotest.HandshakeRecord, tlsbiotest.KeyUpdateAlone))
+	up = up.Next(t)
+	p.up.Sealed(up.Seal(tlsbiotest.DataRecord, "new"))
 	wantRead(t, p.server, &p.up, "oldnew", ErrAgain)
 	if len(p.down.b) != 0 {
 		t.Fatalf("%d octets answer an update without a request", len(p.down.b))
 	}
 
-	p.up.Sealed(up.seal(handshakeRecord, keyUpdateAsked))
-	up = up.next(t)
+	p.up.Sealed(up.Seal(tlsbiotest.HandshakeRecord, tlsbiotest.KeyUpdateAsked))
+	up = up.Next(t)
 	wantRead(t, p.server, &p.up, "", ErrAgain)
-	if typ, text := down.open(t, &p.down); typ != handshakeRecord || text != keyUpdateAlone {
+	if typ, text := p.down.open(t, down); typ != tlsbiotest.HandshakeRecord || text != tlsbiotest.KeyUpdateAlone {
 		t.Fatalf("answer is %d %q", typ, text)
 	}
-	down = down.next(t)
+	down = down.Next(t)
 	write(t, p.server, "answer")
-	if typ, text := down.open(t, &p.down); typ != dataRecord || text != "answer" {
+	if typ, text := p.down.open(t, down); typ != tlsbiotest.DataRecord || text != "answer" {
 		t.Fatalf("answer is %d %q", typ, text)
 	}
-	p.up.Sealed(up.seal(dataRecord, "newer"))
+	p.up.Sealed(up.Seal(tlsbiotest.DataRecord, "newer"))
 	wantRead(t, p.server, &p.up, "newer", ErrAgain)
 	p.server.CloseWrite()
-	if typ, text := down.open(t, &p.down); typ != 21 || text != "\x01\x00" || len(p.down.b) != 0 {
+	if typ, text := p.down.open(t, down); typ != 21 || text != "\x01\x00" || len(p.down.b) != 0 {
 		t.Fatalf("end is %d %q", typ, text)
 	}
 }
@@ -152,17 +71,17 @@ func TestKeyUpdate(t *testing.T) {
 // TestKeyUpdateInPieces cuts the message into records, and these into octets.
 func TestKeyUpdateInPieces(t *testing.T) {
 	p, up, down := keyed(t)
-	for i := range len(keyUpdateAsked) {
-		for _, octet := range up.seal(handshakeRecord, keyUpdateAsked[i:i+1]) {
+	for i := range len(tlsbiotest.KeyUpdateAsked) {
+		for _, octet := range up.Seal(tlsbiotest.HandshakeRecord, tlsbiotest.KeyUpdateAsked[i:i+1]) {
 			p.server.Feed([]byte{octet})
 			if n, err := p.server.Read(make([]byte, 10)); n != 0 || !errors.Is(err, ErrAgain) {
 				t.Fatalf("octet %d of the message: %d, %v", i, n, err)
 			}
 		}
 	}
-	p.up.Sealed(up.next(t).seal(dataRecord, "new"))
+	p.up.Sealed(up.Next(t).Seal(tlsbiotest.DataRecord, "new"))
 	wantRead(t, p.server, &p.up, "new", ErrAgain)
-	if typ, text := down.open(t, &p.down); typ != handshakeRecord || text != keyUpdateAlone {
+	if typ, text := p.down.open(t, down); typ != tlsbiotest.HandshakeRecord || text != tlsbiotest.KeyUpdateAlone {
 		t.Fatalf("answer is %d %q", typ, text)
 	}
 }
@@ -172,8 +91,8 @@ func TestKeyUpdateInPieces(t *testing.T) {
 func TestKeyUpdateFlood(t *testing.T) {
 	p, up, _ := keyed(t)
 	for range 100 {
-		p.up.Sealed(up.seal(handshakeRecord, keyUpdateAsked))
-		up = up.next(t)
+		p.up.Sealed(up.Seal(tlsbiotest.HandshakeRecord, tlsbiotest.KeyUpdateAsked))
+		up = up.Next(t)
 	}
 	_, err := readAll(p.server, &p.up)
 	if err == nil || errors.Is(err, ErrAgain) || errors.Is(err, io.EOF) {

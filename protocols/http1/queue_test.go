@@ -159,6 +159,29 @@ func TestPinnedRequestWaits(t *testing.T) {
 	s.idle(t)
 }
 
+// It does so, too, while its server is drained firmly, which lets it finish there.
+func TestPinnedRequestWaitsUnderAFirmDrain(t *testing.T) {
+	s := newSite(t)
+	f, other, up := s.pinnedFull(t)
+	for _, svc := range s.services {
+		if svc.Server.ID == up.endpoint.Server {
+			svc.SetOrder(time.Unix(0, epoch), balance.Order{Kind: balance.OrderFirm, Since: epoch})
+		}
+	}
+	f.tick(engine.Woken) // as of any order
+	f.pass(250 * time.Millisecond)
+	if s.waiting() != 1 || f.client().closed {
+		t.Fatalf("%d wait, closed: %v; want it to wait on", s.waiting(), f.client().closed)
+	}
+	other.reply(short)
+	f.wakeUp()
+	f.recv(up, short)
+	if got := f.client().take(); !strings.HasSuffix(got, "\r\n\r\nok") {
+		t.Errorf("answered %q", got)
+	}
+	s.idle(t)
+}
+
 // Where that connection ends meanwhile, so does the client's: the request goes
 // nowhere else.
 func TestPinnedConnectionEndsInTheQueue(t *testing.T) {
