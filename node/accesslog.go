@@ -184,7 +184,7 @@ func (l *accessLog) turn() error {
 func (l *accessLog) write(w io.Writer) {
 	defer close(l.done)
 	buf := bufio.NewWriterSize(w, 64<<10)
-	out := zerolog.New(buf)
+	out := zerolog.New(quiet{buf})
 	tick := time.NewTicker(accessFlush)
 	defer tick.Stop()
 	for open := true; open; {
@@ -207,6 +207,16 @@ func (l *accessLog) write(w io.Writer) {
 			}
 		}
 	}
+}
+
+// quiet is a buffer whose error Flush alone tells: a logger that met it would
+// complain on standard error, once for each record.
+type quiet struct{ buf *bufio.Writer }
+
+// Write takes a record, or loses it.
+func (q quiet) Write(record []byte) (int, error) {
+	_, _ = q.buf.Write(record) // Flush has it
+	return len(record), nil
 }
 
 // drain writes what is in the queue, and reports whether more may come.

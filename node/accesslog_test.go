@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rs/zerolog"
+
 	"casbah/route"
 )
 
@@ -182,6 +184,26 @@ func TestReopenAccessLog(t *testing.T) {
 	}
 	if err := l.reopen(t.Context()); err != nil {
 		t.Errorf("reopen after stop = %v", err)
+	}
+}
+
+// A disk that stays full is told of once for each batch, not for each record: the
+// log of the process would fill the next disk.
+func TestFullDiskIsNoFlood(t *testing.T) {
+	complaints := 0
+	zerolog.ErrorHandler = func(error) { complaints++ }
+	t.Cleanup(func() { zerolog.ErrorHandler = nil })
+	told := 0
+	l := newAccessLog(&fullDisk{full: true}, nil, func(error) { told++ })
+	const records = 2000 // more than the buffer holds
+	for range records {
+		l.record(&testRecord)
+	}
+	if err := l.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if complaints > 0 || told == 0 {
+		t.Errorf("%d complaints of the logger, told %d times of %d records; want none, and at least once", complaints, told, records)
 	}
 }
 

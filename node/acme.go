@@ -40,15 +40,17 @@ func acmeAccount(conf *profiles.Config) *acmecert.Config {
 	}
 }
 
-// sources returns where the certificates of a VIP come from.
-func sources(conf *profiles.Config, v *profiles.VIP) []tlsterm.Source {
-	account := acmeAccount(conf)
+// sources returns where the certificates of a VIP come from. Of those that are to come
+// by ACME what is in force stays until then.
+func (b *builder) sources(v *profiles.VIP) []tlsterm.Source {
+	account := acmeAccount(b.conf)
 	all := make([]tlsterm.Source, len(v.Certificates))
 	for i := range v.Certificates {
 		c := &v.Certificates[i]
 		if c.ACME {
 			spec := acmecert.NewSpec(c.Names, c.KeyType)
-			all[i] = tlsterm.Source{Files: tlsterm.Files{Cert: account.File(&spec)}, Awaited: true}
+			file := account.File(&spec)
+			all[i] = tlsterm.Source{Files: tlsterm.Files{Cert: file}, Awaited: true, Held: b.held(file)}
 			continue
 		}
 		all[i] = tlsterm.Source{Files: tlsterm.Files{Cert: c.Cert, Key: c.Key, Passphrase: c.PassphraseFile}}

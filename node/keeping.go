@@ -100,18 +100,18 @@ func (n *Node) tellOfCrowd(now time.Time, st *persistence.Stats, k *keeping) {
 	}
 	text := fmt.Sprintf("%s: since the last look %d bindings made room for new ones, and %d new ones found none (%s)",
 		what, evicted, refused, strings.Join(by, ", "))
-	n.warnAgain(now, &k.crowded, text)
+	n.warnAgain(now, &k.crowded, "table", text)
 }
 
-// warnAgain warns of a trouble with the table that may last: of the warnings one
-// in repeatEvery is an event; last is the time of that.
-func (n *Node) warnAgain(now time.Time, last *time.Time, text string) {
+// warnAgain warns of a trouble that may last: of the warnings one in repeatEvery is
+// an event; last is the time of that.
+func (n *Node) warnAgain(now time.Time, last *time.Time, kind, text string) {
 	if !last.IsZero() && now.Sub(*last) < repeatEvery {
-		n.about("table").Warn().Str("event", "table").Msg(text)
+		n.about(kind).Warn().Str("event", kind).Msg(text)
 		return
 	}
 	*last = now
-	n.warn("table", text)
+	n.warn(kind, text)
 }
 
 // saveTable writes the table to the state directory.
@@ -121,7 +121,7 @@ func (n *Node) saveTable(ctx context.Context, now time.Time, k *keeping) {
 	switch {
 	case ctx.Err() != nil: // Stop saves it
 	case err != nil:
-		n.warnAgain(now, &k.failed, n.saveErrorText(err))
+		n.warnAgain(now, &k.failed, "table", n.saveErrorText(err))
 	case !k.failed.IsZero():
 		k.failed = time.Time{}
 		n.event("table", "the bindings are saved again")

@@ -38,6 +38,7 @@ type ticketFile struct {
 	unsaved bool              // the keys in force are not those of the file
 	refused string            // why what stands in the file is not in force; empty: it is
 	told    time.Time         // when it was said that nobody turns the keys
+	failed  time.Time         // of the last event that they cannot be saved; zero: they can
 }
 
 // newTicketFile returns where the keys stand.
@@ -133,10 +134,10 @@ func (n *Node) turnTickets(now time.Time) {
 		})
 	}
 	if err != nil {
-		n.warn("tls", fmt.Sprintf("the keys of session tickets cannot be saved, a restart would end all TLS sessions; tried again in some minutes: %v", err))
+		n.warnAgain(now, &f.failed, "tls", fmt.Sprintf("the keys of session tickets cannot be saved, a restart would end all TLS sessions; tried again in some minutes: %v", err))
 		return
 	}
-	f.seen, f.unsaved = sha256.Sum256(text), false
+	f.seen, f.unsaved, f.failed = sha256.Sum256(text), false, time.Time{}
 }
 
 // followTickets takes over what another node has written. What cannot be used

@@ -124,6 +124,12 @@ func TestTicketKeysTurn(t *testing.T) {
 	if n := keys(); n != 1 || !strings.Contains(r.toldOfTickets(), "cannot be saved") {
 		t.Errorf("%d keys in the file, events %q; want the old one, and a warning", n, r.toldOfTickets())
 	}
+	for i := range 10 { // while it lasts, events are for what else happens
+		r.turnTickets(now.Add(time.Duration(i) * shareEvery))
+	}
+	if events, lines := strings.Count(r.toldOfTickets(), "cannot be saved"), strings.Count(r.log.String(), "cannot be saved"); events != 1 || lines != 11 {
+		t.Errorf("%d events and %d lines of the log that it cannot be saved; want 1 and 11", events, lines)
+	}
 	if err := os.Remove(blocked); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"crypto/tls"
 	"maps"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ type live struct {
 	services  map[serviceKey]*balance.Service
 	endpoints map[endpointKey]*balance.Endpoint
 	trusts    map[trustKey]*tlsterm.Trust
+	certs     []*tlsterm.Certs // of the VIPs in force
 	mappings  map[mappingKey]*mapping
 	counters  map[string]*route.Counters
 	decisions *route.Decisions
@@ -81,6 +83,16 @@ func (l *live) keep(plans []plan) {
 	}
 	maps.DeleteFunc(l.services, func(k serviceKey, _ *balance.Service) bool { return !named[k] })
 	maps.DeleteFunc(l.guards, func(_ guardKey, g *health.Guard) bool { return !guards[g] })
+}
+
+// held returns the certificate in force of a file; nil: there is none.
+func (l *live) held(file string) *tls.Certificate {
+	for _, c := range l.certs {
+		if cert := c.Of(file); cert != nil {
+			return cert
+		}
+	}
+	return nil
 }
 
 // vipCounters returns the counters of the VIP of that name.

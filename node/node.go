@@ -35,6 +35,7 @@ type Node struct {
 	logs     *logs.Set
 	version  string
 	started  time.Time
+	cores    int              // that the process may use; the loops change what the runtime says
 	config   *profiles.Config // as started; Process of it never changes
 	engine   engine.Engine
 	streams  *netconn.Engine // of it, what drives HTTP/2 and all else where the configuration says net
@@ -104,6 +105,7 @@ func New(conf *profiles.Config, o Options) (*Node, error) {
 		logs:       logs.New(o.Log, conf.Log.Level),
 		version:    o.Version,
 		started:    time.Now(),
+		cores:      runtime.GOMAXPROCS(0),
 		config:     conf,
 		tickets:    tlsterm.NewTicketKeys(time.Now()),
 		clashes:    make(chan clash, clashQueue),
@@ -142,7 +144,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.restoreTickets(time.Now())
 	n.restoreTimeouts()
 	n.restoreOrders()
-	if err := n.apply(ctx, n.config); err != nil {
+	if err := n.apply(context.WithoutCancel(ctx), n.config); err != nil { // one that is told to stop meanwhile stops in order
 		n.cancel()
 		n.work.Wait()
 		n.engine.Close()
@@ -161,7 +163,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.work.Go(n.keepTable)
 	n.work.Go(n.keepOrders)
 	n.ready.Store(true)
-	n.event("start", fmt.Sprintf("casbah %s started with %s on %d cores", n.version, n.config.Path, runtime.GOMAXPROCS(0)))
+	n.event("start", fmt.Sprintf("casbah %s started with %s on %d cores", n.version, n.config.Path, n.cores))
 	return nil
 }
 

@@ -74,8 +74,8 @@ func (o *Order) inForce() balance.Order {
 	return b
 }
 
-// Order carries c out, and returns the services that it is about. An error that is
-// neither ErrUnknown nor a BareError tells that it is in force and not saved.
+// Order carries c out, and returns the services that it is about. After ErrUnsaved it
+// is in force; after any other error it is not.
 func (n *Node) Order(c Command) ([]OrderedService, error) {
 	n.reload.Lock()
 	defer n.reload.Unlock()
@@ -87,7 +87,7 @@ func (n *Node) Order(c Command) ([]OrderedService, error) {
 	if err != nil {
 		return nil, err
 	}
-	if left := snap.bare(plans); len(left) > 0 && c.State != readyOrder && !c.Force {
+	if left := snap.bare(plans, c.State == drainOrder); len(left) > 0 && c.State != readyOrder && !c.Force {
 		return nil, &BareError{left}
 	}
 	now := time.Now()
@@ -160,24 +160,35 @@ func (s *snapshot) meant(c *Command) ([]*plan, error) {
 }
 
 // bare names the profiles of pools that have a server for new clients, and none
-// without plans.
-func (s *snapshot) bare(plans []*plan) []string {
-	type group struct{ pool, profile string }
+// without plans: one that is up or, where panic_below counts and none is, any that
+// is not in maintenance. A drain takes nothing away from the latter.
+func (s *snapshot) bare(plans []*plan, drain bool) []string {
+	type group struct {
+		pool, profile string
+		panics        bool // those that serve only while none is up
+	}
+	panics := make(map[string]bool)
+	for i := range s.config.Pools {
+		panics[s.config.Pools[i].Name] = s.config.Pools[i].PanicBelow > 0
+	}
 	has, keeps := make(map[group]bool), make(map[group]bool)
 	for i := range s.plans {
 		p := &s.plans[i]
+		g := group{pool: p.key.pool, profile: p.key.profile}
 		if st := p.service.State(); st != balance.Up && st != balance.Unknown {
-			continue
+			if g.panics = panics[p.key.pool] && st != balance.Maintenance && !drain; !g.panics {
+				continue
+			}
 		}
-		g := group{p.key.pool, p.key.profile}
 		has[g] = true
 		keeps[g] = keeps[g] || !slices.Contains(plans, p)
 	}
 	var left []string
 	for g := range has {
-		if !keeps[g] {
-			left = append(left, fmt.Sprintf("profile %s of pool %s", g.profile, g.pool))
+		if keeps[g] || g.panics && has[group{pool: g.pool, profile: g.profile}] {
+			continue
 		}
+		left = append(left, fmt.Sprintf("profile %s of pool %s", g.profile, g.pool))
 	}
 	slices.Sort(left)
 	return left

@@ -70,6 +70,17 @@ func (s *orders) waker() chan struct{} {
 	return s.wake
 }
 
+// orderLook is after what time is looked for deadlines at the latest: they are times
+// of the day, and the clock may be set meanwhile.
+const orderLook = time.Minute
+
+// pause returns in what time is to be looked for deadlines again; false: there are
+// none.
+func (s *orders) pause(now time.Time) (time.Duration, bool) {
+	at, ok := s.due()
+	return min(at.Sub(now), orderLook), ok
+}
+
 // due returns when the first drain becomes maintenance; false: none does.
 func (s *orders) due() (at time.Time, ok bool) {
 	s.mu.Lock()
@@ -105,8 +116,9 @@ func (s *orders) end(now time.Time) []serviceKey {
 
 // follow puts the orders in force for the services of plans, and drops those of
 // services that are gone, which it returns. A service that before did not know,
-// unless that is nil, takes over what all others of its server have in common.
-func (s *orders) follow(now time.Time, plans, before []plan) (dropped []serviceKey) {
+// unless that is nil, takes over what all others of its server have in common; joined
+// says that one did.
+func (s *orders) follow(now time.Time, plans, before []plan) (dropped []serviceKey, joined bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	named := make(map[serviceKey]bool, len(plans))
@@ -116,6 +128,7 @@ func (s *orders) follow(now time.Time, plans, before []plan) (dropped []serviceK
 		e := s.all[p.key]
 		if e.order == nil && before != nil && !slices.ContainsFunc(before, func(q plan) bool { return q.key == p.key }) {
 			e.order = s.common(p.key.server, before)
+			joined = joined || e.order != nil
 		}
 		if e.order != nil {
 			s.all[p.key] = ordered{e.order, p.service}
@@ -129,7 +142,7 @@ func (s *orders) follow(now time.Time, plans, before []plan) (dropped []serviceK
 		return !named[k]
 	})
 	slices.SortFunc(dropped, compareKeys)
-	return dropped
+	return dropped, joined
 }
 
 // common returns the order that all services of a server have; nil: none.
@@ -165,8 +178,8 @@ func (n *Node) keepOrders() {
 		case <-timer.C:
 		}
 		n.endDrains(time.Now())
-		if at, ok := n.orders.due(); ok {
-			timer.Reset(time.Until(at))
+		if wait, ok := n.orders.pause(time.Now()); ok {
+			timer.Reset(wait)
 		}
 	}
 }
@@ -190,11 +203,13 @@ func (n *Node) followOrders(snap *snapshot) {
 	if old := n.snap.Load(); old != nil {
 		before = old.plans
 	}
-	dropped := n.orders.follow(time.Now(), snap.plans, before)
-	if len(dropped) == 0 {
+	dropped, joined := n.orders.follow(time.Now(), snap.plans, before)
+	if len(dropped) > 0 {
+		n.event("operator", "these are not configured any more, and what was ordered of them is forgotten: "+namesOf(dropped))
+	}
+	if len(dropped) == 0 && !joined {
 		return
 	}
-	n.event("operator", "these are not configured any more, and what was ordered of them is forgotten: "+namesOf(dropped))
 	if err := n.saveOrders(); err != nil {
 		n.warn("operator", err.Error())
 	}
@@ -247,7 +262,7 @@ func (n *Node) saveOrders() error {
 	n.orders.saves.Lock()
 	defer n.orders.saves.Unlock()
 	if err := n.orderFile().save(n.orders.record()); err != nil {
-		return fmt.Errorf("in force, but it would not outlive a restart: %w", err)
+		return fmt.Errorf("%w: %w", ErrUnsaved, err)
 	}
 	return nil
 }

@@ -184,7 +184,7 @@ func TestOrderThatCannotBeSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := r.Order(Command{State: drainOrder, Server: "cas1"})
-	if err == nil || !strings.Contains(err.Error(), "would not outlive a restart") {
+	if !errors.Is(err, ErrUnsaved) || !strings.Contains(err.Error(), "would not outlive a restart: open ") {
 		t.Errorf("Order() = %v; want that it is not saved", err)
 	}
 	if _, ok := r.ordered()["cas1 owa drain"]; !ok {
@@ -246,5 +246,72 @@ func TestOrderFile(t *testing.T) {
 	}
 	if got := again.of(p.key); got == nil || *got != want {
 		t.Errorf("from %s: %+v; want %+v", text, got, want)
+	}
+}
+
+// What a service has joined in by a reload holds over a restart as well: its server
+// is in maintenance, and nobody is to come.
+func TestJoinedOrderOutlivesARestart(t *testing.T) {
+	dir := t.TempDir()
+	r := ordering(t, dir, "")
+	if _, err := r.Order(Command{State: maintenanceOrder, Server: "cas1", Wait: time.Minute, Why: "disk"}); err != nil {
+		t.Fatal(err)
+	}
+	r.write(twoServers(`, "ecp"`))
+	if err := r.Reload(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	if got := ordering(t, dir, `, "ecp"`).ordered(); len(got) != 2 || got["cas1 ecp maintenance"].Why != "disk" {
+		t.Errorf("after a restart %+v; want ecp on cas1 in maintenance, too", got)
+	}
+}
+
+// Deadlines are times of the day: the clock may be set while one is waited for, so
+// that nobody waits for long without a look.
+func TestDeadlinesAreLookedForAgain(t *testing.T) {
+	var s orders
+	now := time.Now()
+	p := plan{key: serviceKey{"cas", "owa", "cas1"}, service: &balance.Service{Server: new(balance.Server)}}
+	if wait, ok := s.pause(now); ok {
+		t.Errorf("without an order there is a look in %v", wait)
+	}
+	for until, want := range map[time.Duration]time.Duration{time.Hour: orderLook, time.Second: time.Second, -time.Hour: -time.Hour} {
+		s.set(now, &p, &Order{State: drainOrder, Since: now, Until: now.Add(until)})
+		if wait, ok := s.pause(now); !ok || wait != want {
+			t.Errorf("a deadline in %v: a look in %v, %t; want %v", until, wait, ok, want)
+		}
+	}
+}
+
+// Where panic_below has clients use servers that are down, the last one of them is
+// not taken away by the way.
+func TestLastServerOfAPanicIsKept(t *testing.T) {
+	for _, panicBelow := range []string{"0", "50"} {
+		text := strings.Replace(twoServers(""), `servers = ["cas1", "cas2"]`, `servers = ["cas1", "cas2"], panic_below = `+panicBelow, 1)
+		r := newRig(t, t.TempDir(), strings.Replace(text, `kind = "none"`, "kind = \"tcp\"\ninterval = \"1s\"\ntimeout = \"500ms\"\nfall = 1", 1))
+		r.until("both servers are down", func() bool {
+			for _, p := range r.snap.Load().plans {
+				if p.service.Health() != balance.Down {
+					return false
+				}
+			}
+			return true
+		})
+		for _, c := range []struct {
+			server string
+			state  Command
+			left   bool
+		}{
+			{"cas1", Command{State: maintenanceOrder}, false},
+			{"cas2", Command{State: drainOrder}, false},
+			{"cas2", Command{State: maintenanceOrder}, panicBelow != "0"},
+		} {
+			c.state.Server = c.server
+			_, err := r.Order(c.state)
+			if _, bare := errors.AsType[*BareError](err); bare != c.left || err != nil && !bare {
+				t.Errorf("panic_below %s: %s of %s: %v", panicBelow, c.state.State, c.server, err)
+			}
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"casbah/internal/transparent"
 	"casbah/profiles"
 	"casbah/route"
+	"casbah/tlsterm"
 )
 
 // Reload reads the configuration file again and puts it in force. It is checked
@@ -92,6 +93,12 @@ func (n *Node) apply(ctx context.Context, conf *profiles.Config) error {
 	}
 	n.resolveAll(ctx, snap)
 	n.learnAll(ctx, snap)
+	if err := ctx.Err(); err != nil { // servers may have no address for that
+		for _, s := range sockets {
+			s.net.Close()
+		}
+		return fmt.Errorf("whoever asked for it has gone before the servers were looked up: %w", err)
+	}
 	n.commit(snap, sockets) //nolint:contextcheck // probes live as long as the node, not as the reload
 	return nil
 }
@@ -125,7 +132,7 @@ func passphrases(conf *profiles.Config, generated []byte) (passphrase []byte, ol
 func (n *Node) commit(snap *snapshot, opened []*socket) {
 	n.live.limit(snap.config, n.snap.Load())
 	n.followOrders(snap)
-	n.live.endpoints, n.live.mappings, n.live.trusts = snap.endpoints, snap.mappings, snap.trusts
+	n.live.endpoints, n.live.mappings, n.live.trusts, n.live.certs = snap.endpoints, snap.mappings, snap.trusts, snap.certs()
 	kept := make(map[string]bool)
 	for _, v := range snap.vips {
 		kept[v.conf.Name] = true
@@ -157,6 +164,17 @@ func (n *Node) commit(snap *snapshot, opened []*socket) {
 	n.want(snap.config)
 }
 
+// certs returns the certificates of all VIPs.
+func (s *snapshot) certs() []*tlsterm.Certs {
+	var all []*tlsterm.Certs
+	for _, v := range s.vips {
+		if v.certs != nil {
+			all = append(all, v.certs)
+		}
+	}
+	return all
+}
+
 // enter puts v in force for the connections of its VIP, and closes the
 // listeners that it no longer names.
 func (n *Node) enter(v *builtVIP) {
@@ -184,7 +202,7 @@ func (n *Node) enter(v *builtVIP) {
 	e.conf = *v.conf
 	if v.tls != nil {
 		countHandshakes(v.tls, &v.route.Counters.Handshakes)
-		e.tls.Store(n.tickets.Sessions(v.tls))
+		e.tls.Store(n.tickets.Sessions(v.tls, v.asks))
 	}
 	e.current.Store(v.route)
 	e.relayed.Store(v.relay())
@@ -219,10 +237,17 @@ func (n *Node) shut(e *entry) {
 	}
 }
 
-// config returns the TLS configuration in force, for GetConfigForClient.
+// config returns the TLS configuration in force, for GetConfigForClient, or that of a
+// challenge.
 func (e *entry) config(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	if c := e.challenges.Config(hello); c != nil {
 		return c, nil
 	}
+	return e.inForce(hello)
+}
+
+// inForce returns the TLS configuration in force. It is all there is behind STARTTLS:
+// an ACME server speaks TLS from the first octet on.
+func (e *entry) inForce(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	return e.tls.Load().Config(hello)
 }

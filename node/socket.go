@@ -169,9 +169,9 @@ func (n *Node) newListener(e *entry) *engine.Listener {
 		ln.New = func(c engine.Conn) engine.Core { return relay.New(&e.relayed, c) }
 		switch e.conf.Type {
 		case "tls":
-			ln.TLS = e.outer()
+			ln.TLS = outer(e.config)
 		case "tcp": // a reload may offer it
-			ln.StartTLS = e.outer()
+			ln.StartTLS = outer(e.inForce)
 		}
 		return ln
 	case "udp":
@@ -181,7 +181,7 @@ func (n *Node) newListener(e *entry) *engine.Listener {
 	ln.New = func(c engine.Conn) engine.Core { return http1.New(&e.current, c) }
 	ln.Refuse = []byte(busy)
 	if e.conf.Type == "https" {
-		ln.TLS = e.outer()
+		ln.TLS = outer(e.config)
 		ln.Session = n.sessions(e)
 	}
 	return ln
@@ -189,8 +189,8 @@ func (n *Node) newListener(e *entry) *engine.Listener {
 
 // outer is what a listener holds in place of the TLS configuration in force, which
 // each handshake takes: nothing but the way to it.
-func (e *entry) outer() *tls.Config {
-	return &tls.Config{GetConfigForClient: e.config, MinVersion: tls.VersionTLS10, DynamicRecordSizingDisabled: true} //nolint:gosec // G402: the inner one has the version
+func outer(inner func(*tls.ClientHelloInfo) (*tls.Config, error)) *tls.Config {
+	return &tls.Config{GetConfigForClient: inner, MinVersion: tls.VersionTLS10, DynamicRecordSizingDisabled: true} //nolint:gosec // G402: the inner one has the version
 }
 
 // busy is what a plain client over a limit is told.

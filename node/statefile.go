@@ -11,6 +11,10 @@ import (
 	"path/filepath"
 )
 
+// ErrUnsaved is in the error of an order that is in force, and that the state
+// directory does not hold.
+var ErrUnsaved = errors.New("in force, but it would not outlive a restart")
+
 // maxStateFile is the longest stateFile that is read, in octets.
 const maxStateFile = 4 << 20
 

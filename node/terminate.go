@@ -20,7 +20,7 @@ func (b *builder) terminate(v *builtVIP) error {
 	if !conf.OCSPStapling {
 		staples = nil
 	}
-	if v.certs, err = tlsterm.LoadCerts(sources(b.conf, v.conf), staples); err != nil {
+	if v.certs, err = tlsterm.LoadCerts(b.sources(v.conf), staples); err != nil {
 		return err
 	}
 	v.tls = tlsterm.ServerConfig(v.certs, policy)

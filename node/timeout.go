@@ -58,7 +58,8 @@ func (t timeouts) over(conf *profiles.Config) *profiles.Config {
 }
 
 // SetTimeout has bindings of the profile last o.Minutes without use, from their
-// next use on; 0 is again what the file says.
+// next use on; 0 is again what the file says. After ErrUnsaved that is in force; after
+// any other error it is not.
 func (n *Node) SetTimeout(ctx context.Context, o Timeout) error {
 	n.reload.Lock()
 	defer n.reload.Unlock()
@@ -136,7 +137,7 @@ type timeoutRecord struct {
 func (n *Node) saveTimeouts() error {
 	record := timeoutRecord{Timeouts: slices.SortedFunc(maps.Values(n.timeouts), func(a, b Timeout) int { return strings.Compare(a.Profile, b.Profile) })}
 	if err := n.timeoutFile().save(&record); err != nil {
-		return fmt.Errorf("in force, but it would not outlive a restart: %w", err)
+		return fmt.Errorf("%w: %w", ErrUnsaved, err)
 	}
 	return nil
 }

@@ -262,7 +262,36 @@ func TestPlacesGiveWayToBindings(t *testing.T) {
 	}
 }
 
-// Places are saved and restored with the bindings.
+// A binding that is not confirmed yet needs room as well: of two channels that come at
+// the same time the second follows the first by it.
+func TestPlacesGiveWayToUnconfirmedBindings(t *testing.T) {
+	const capacity = 500
+	for _, policy := range []Full{EvictOldest, Refuse} {
+		table := NewTable(TableOptions{PerCore: capacity, Cores: 1})
+		c, _ := placing(t, table, true)
+		var w Walk
+		for i := range capacity {
+			c.Walk(start, headOf(t, "/ews/", fmt.Sprint("X-AnchorMailbox: user", i)), everybody{}, &w)
+			c.Place(start, &w, cas1, answerOf(t, 200, "X-BEServer: cas1"))
+		}
+		for i := range capacity / 10 {
+			now := start + int64(i)*1e9
+			c.Walk(now, headOf(t, "/ews/", fmt.Sprint("X-AnchorMailbox: late", i)), everybody{}, &w)
+			c.Place(now, &w, cas1, answerOf(t, 200, "X-BEServer: cas1")) // finds none
+			o := &order{key: keyOf(i), word: newWord(cas2, sec0+uint32(i), false, newSpan(time.Hour)), full: fullness{policy: policy}}
+			if table.bind(o) == 0 {
+				t.Fatalf("policy %d: no room for unconfirmed binding %d beside places", policy, i)
+			}
+		}
+		st := table.Stats(start + 50e9)
+		if st.Unconfirmed != capacity/10 || st.Placements != capacity-capacity/10 || st.Evictions != 0 || st.Refusals != 0 {
+			t.Errorf("policy %d: %+v", policy, st)
+		}
+		checkCounts(t, table)
+	}
+}
+
+// Places are saved and restored with the bindings, and not counted as such.
 func TestPlacesAreSaved(t *testing.T) {
 	table := NewTable(TableOptions{PerCore: 100, Cores: 1})
 	c, _ := placing(t, table, true)
@@ -270,14 +299,17 @@ func TestPlacesAreSaved(t *testing.T) {
 	var w Walk
 	c.Walk(start, alice, everybody{}, &w)
 	c.Place(start, &w, cas1, answerOf(t, 200, "X-BEServer: cas3"))
+	bindAt(table, sec0, 1, cas2, true)
+	bindAt(table, sec0, 2, cas2, true)
 	var file bytes.Buffer
-	if n, err := table.Save(t.Context(), start, &file, Secret{}, []string{"cas1", "cas2", "cas3"}); err != nil || n != 1 {
-		t.Fatalf("saved %d, %v", n, err)
+	if n, err := table.Save(t.Context(), start, &file, Secret{}, []string{"cas1", "cas2", "cas3"}); err != nil || n != 2 {
+		t.Fatalf("saved %d, %v; want 2 bindings", n, err)
 	}
 	again := NewTable(TableOptions{PerCore: 100, Cores: 1})
 	ids := map[string]balance.ServerID{"cas1": cas1, "cas2": cas2, "cas3": cas3}
-	if _, err := again.Restore(start, bytes.NewReader(file.Bytes()), Secret{}, func(name string) balance.ServerID { return ids[name] }); err != nil {
-		t.Fatal(err)
+	got, err := again.Restore(start, bytes.NewReader(file.Bytes()), Secret{}, func(name string) balance.ServerID { return ids[name] })
+	if st := again.Stats(start); err != nil || got.Bindings != 2 || st.Bindings != 2 || st.Placements != 1 {
+		t.Fatalf("restored %+v, %v, of which there are %d, and %d places; want 2 and 1", got, err, st.Bindings, st.Placements)
 	}
 	next, _ := placing(t, again, true)
 	next.Walk(start+1e9, alice, everybody{}, &w)

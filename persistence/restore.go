@@ -16,7 +16,7 @@ import (
 // Restored says what became of a snapshot that was read.
 type Restored struct {
 	Saved    time.Time // when it was written
-	Bindings int       // that are in force again
+	Bindings int       // that are in force again; places are not counted
 	Expired  int       // ran out since; the time between counts as idle time
 	Orphans  int       // of servers that are not there any more
 	NoRoom   int       // more than the table may hold
@@ -40,16 +40,21 @@ func (t *Table) Restore(now int64, f io.ReadSeeker, secret Secret, id func(name 
 	}
 	t.expect(in.out.Bindings)
 	in = restoring{now: in.now, id: id}
+	places := 0
 	err := scanSnapshot(f, secret, in.begin, func(b row) {
-		if w := in.judge(b); w != 0 && !t.restore(b.key, w) {
+		switch w := in.judge(b); {
+		case w == 0:
+		case !t.restore(b.key, w):
 			in.out.NoRoom++
+		case b.isPlace():
+			places++
 		}
 	})
 	if err != nil {
 		t.clear()
 		return Restored{}, err
 	}
-	in.out.Bindings = t.Len()
+	in.out.Bindings = t.Len() - places
 	return in.out, nil
 }
 

@@ -36,8 +36,9 @@ type victim uint8
 
 const (
 	anyBinding      victim = iota
-	unconfirmedOnly        // unconfirmed ones, and those that ran out
-	spentOnly              // only those that ran out
+	unconfirmedOnly        // unconfirmed ones, those that ran out, and places
+	shareOnly              // unconfirmed ones alone, alive or not: no other makes room in their share
+	spentOnly              // those that ran out, and places
 )
 
 // reserve takes room for o's binding, counted as taken. If it reports false,
@@ -48,6 +49,7 @@ func (t *Table) reserve(o *order) bool {
 	who := unconfirmedOnly
 	switch {
 	case !confirmed && t.unconfirmed.Load() > t.weakCapacity:
+		who = shareOnly
 	case t.bindings.Load() <= t.capacity:
 		return true
 	case o.full.policy == Refuse:
@@ -67,10 +69,14 @@ func (t *Table) reserve(o *order) bool {
 // full. Keys are hashed with a secret, so which ones are near is chance.
 func (t *Table) makeRoom(o *order, who victim) bool {
 	sec := o.word.used()
-	switch {
-	case who == unconfirmedOnly && t.unconfirmed.Load() <= 1:
-		return false // the one that is counted is the one to be made room for
-	case who == spentOnly && t.barren.Load() == sec:
+	if who == unconfirmedOnly && t.unconfirmed.Load() <= 1 {
+		who = spentOnly // the one that is counted is the one to be made room for
+	}
+	barren := &t.barren
+	if o.quiet {
+		barren = &t.noPlace
+	}
+	if who == spentOnly && barren.Load() == sec {
 		return false // a full table is not searched again and again within a second
 	}
 	budget := searchSlots
@@ -88,7 +94,7 @@ func (t *Table) makeRoom(o *order, who victim) bool {
 		}
 	}
 	if who == spentOnly {
-		t.barren.Store(sec)
+		barren.Store(sec)
 	}
 	return false
 }
@@ -113,9 +119,9 @@ func (sh *shard) evict(t *Table, o *order, who victim, budget *int) (evicted, ok
 		}
 		w := word(slots[i].word.Load())
 		switch {
-		case w == 0:
+		case w == 0, who == shareOnly && w.confirmed():
 			continue
-		case !w.alive(sec), who != unconfirmedOnly && !o.quiet && slots[i].key().Mark() == PlacementMark:
+		case !w.alive(sec), !o.quiet && slots[i].key().Mark() == PlacementMark:
 			sh.remove(t, i) // where a mailbox is gives way to whatever binds a client
 			return false, true
 		case who == spentOnly || who == unconfirmedOnly && w.confirmed():

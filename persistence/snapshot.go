@@ -48,6 +48,9 @@ type row struct {
 	word word
 }
 
+// isPlace reports whether the row says where a mailbox is, and binds nobody.
+func (r *row) isPlace() bool { return r.key.Mark() == PlacementMark }
+
 // snapshotCheck returns what tells snapshots of this secret. The secret cannot
 // be found from it, and no key of the table is made of the same octets: those
 // begin with the length of a field.
@@ -76,7 +79,7 @@ func (t *Table) Save(ctx context.Context, now int64, w io.Writer, secret Secret,
 		return 0, err
 	}
 	var rows []row
-	saved, sec := 0, seconds(now)
+	saved, places, sec := 0, 0, seconds(now)
 	for i := range t.shards {
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -84,9 +87,9 @@ func (t *Table) Save(ctx context.Context, now int64, w io.Writer, secret Secret,
 		rows = t.shards[i].live(sec, rows)
 		buf = buf[:0]
 		for from := 0; from < len(rows); from += blockRows {
-			var n int
-			buf, n = appendBlock(buf, rows[from:min(from+blockRows, len(rows))], len(names))
-			saved += n
+			var n, of int
+			buf, n, of = appendBlock(buf, rows[from:min(from+blockRows, len(rows))], len(names))
+			saved, places = saved+n, places+of
 		}
 		if _, err := out.Write(buf); err != nil {
 			return 0, err
@@ -101,7 +104,7 @@ func (t *Table) Save(ctx context.Context, now int64, w io.Writer, secret Secret,
 		return 0, err
 	}
 	_, err := w.Write(mac.Sum(nil))
-	return saved, err
+	return saved - places, err
 }
 
 func appendSnapshotHead(dst []byte, now int64, secret Secret, names []string) []byte {
@@ -119,11 +122,11 @@ func appendSnapshotHead(dst []byte, now int64, secret Secret, names []string) []
 	return dst
 }
 
-// appendBlock appends the rows whose server has one of so many names, and
-// returns how many these are. A block of none would end the snapshot: it appends
-// nothing then.
-func appendBlock(dst []byte, rows []row, names int) ([]byte, int) {
-	start, n := len(dst), 0
+// appendBlock appends the rows whose server has one of so many names, and returns
+// how many these are, and how many of them places. A block of none would end the
+// snapshot: it appends nothing then.
+func appendBlock(dst []byte, rows []row, names int) (out []byte, n, places int) {
+	start := len(dst)
 	dst = append(dst, 0, 0, 0, 0)
 	for i := range rows {
 		r := &rows[i]
@@ -133,13 +136,15 @@ func appendBlock(dst []byte, rows []row, names int) ([]byte, int) {
 		dst = binary.LittleEndian.AppendUint64(dst, r.key.lo)
 		dst = binary.LittleEndian.AppendUint64(dst, r.key.hi)
 		dst = binary.LittleEndian.AppendUint64(dst, uint64(r.word))
-		n++
+		if n++; r.isPlace() {
+			places++
+		}
 	}
 	if n == 0 {
-		return dst[:start], 0
+		return dst[:start], 0, 0
 	}
 	binary.LittleEndian.PutUint32(dst[start:], uint32(n))
-	return dst, n
+	return dst, n, places
 }
 
 // live returns the bindings of the shard that are alive, all of one moment, in

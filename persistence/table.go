@@ -40,7 +40,8 @@ type Table struct {
 	bytes       atomic.Int64
 	evictions   atomic.Uint64
 	refusals    atomic.Uint64
-	barren      atomic.Uint32 // second of the last search that found no binding run out, see makeRoom
+	barren      atomic.Uint32 // second of the last search that found nothing to spare, see makeRoom
+	noPlace     atomic.Uint32 // likewise, of those for where a mailbox is, which spare less
 }
 
 // NewTable returns an empty table.

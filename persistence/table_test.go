@@ -286,6 +286,25 @@ func TestUnconfirmedBindingsEvictOnlyEachOther(t *testing.T) {
 	}
 }
 
+// Sessions that ran out make room for others, not for more unconfirmed bindings than
+// their share.
+func TestShareOfUnconfirmedBindingsIsKept(t *testing.T) {
+	const capacity = 5000
+	table := NewTable(TableOptions{PerCore: capacity, Cores: 1})
+	for i := range capacity / 2 {
+		bindAt(table, sec0, i, cas1, true)
+	}
+	later := sec0 + 3600 + 1 // they are over, and still in their slots
+	for i := range capacity / 2 {
+		bindAt(table, later, capacity+i, cas2, false)
+	}
+	st := table.Stats(int64(later) * 1e9)
+	if st.Unconfirmed != capacity/10 {
+		t.Errorf("%d unconfirmed bindings; want %d", st.Unconfirmed, capacity/10)
+	}
+	checkCounts(t, table)
+}
+
 // Each new binding sweeps a few slots, so that those that ran out go long before
 // the table has to grow.
 func TestInsertionsSweep(t *testing.T) {

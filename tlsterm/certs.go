@@ -31,7 +31,8 @@ type Certs struct {
 // Source is where a certificate of a VIP comes from.
 type Source struct {
 	Files
-	Awaited bool // the files may lack: the VIP shows its other certificates until somebody puts them there
+	Awaited bool             // the files may lack: the VIP shows its other certificates until somebody puts them there
+	Held    *tls.Certificate // what was in force, shown until the files of one that is awaited can be used; nil: nothing
 }
 
 // LoadCerts reads the certificates of a VIP from their files. Staples has what is
@@ -42,7 +43,7 @@ func LoadCerts(sources []Source, staples *Staples) (*Certs, error) {
 		p, err := loadPair(s.Files)
 		switch {
 		case err != nil && s.Awaited:
-			p = awaitPair(s.Files)
+			p = awaitPair(s.Files, s.Held)
 		case err != nil:
 			return nil, err
 		}
@@ -76,6 +77,16 @@ func (c *Certs) Stapled() []*tls.Certificate {
 		return nil
 	}
 	return c.held()
+}
+
+// Of returns the certificate in force of the pair in that file; nil: there is none.
+func (c *Certs) Of(file string) *tls.Certificate {
+	for _, p := range c.pairs {
+		if p.file == file {
+			return p.cert.Load()
+		}
+	}
+	return nil
 }
 
 // held returns the certificates of the pairs, but for those that are awaited.

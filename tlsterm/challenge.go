@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"casbah/internal/tlsid"
 )
 
 // ChallengeProtocol is what an ACME server names in a handshake by which it finds
@@ -38,12 +40,18 @@ func (c *Challenges) Answer(name string, cert *tls.Certificate) {
 func (c *Challenges) Clear() { c.open.Store(nil) }
 
 // Config returns the configuration of a handshake of the server's; nil for all
-// others, which are those of clients. What is said behind such a handshake is
-// nothing: the server closes at once.
+// others, which are those of clients. Anybody may begin such a handshake, which asks
+// for no certificate: the connection, a tlsid.Carrier, is told to end behind it.
 func (c *Challenges) Config(hello *tls.ClientHelloInfo) *tls.Config {
 	open := c.open.Load()
 	if open == nil || !slices.Equal(hello.SupportedProtos, []string{ChallengeProtocol}) {
 		return nil // common case
 	}
-	return (*open)[strings.ToLower(hello.ServerName)]
+	conf := (*open)[strings.ToLower(hello.ServerName)]
+	below, ok := hello.Conn.(tlsid.Carrier)
+	if conf == nil || !ok {
+		return nil
+	}
+	below.TLSNote().End()
+	return conf
 }

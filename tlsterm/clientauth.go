@@ -118,9 +118,13 @@ func (a *ClientAuth) Apply(c *tls.Config) {
 	if a.required {
 		c.ClientAuth = tls.RequireAnyClientCert
 	}
-	c.ClientCAs = a.trust.Load().roots // names the authorities to clients, no more
+	c.ClientCAs = a.roots()
 	c.VerifyConnection = a.verify
 }
+
+// roots are the authorities of the file. As ClientCAs they are named to clients, which
+// choose by that what they show, and no more.
+func (a *ClientAuth) roots() *x509.CertPool { return a.trust.Load().roots }
 
 // mostSubject is the longest subject that a client's certificate may have, in octets
 // of its text: a server may be told it in a header.

@@ -140,6 +140,31 @@ func TestClientCertificatesAreLookedAtAnew(t *testing.T) {
 	}
 }
 
+// Clients that choose a certificate by the authorities that a server names, as browsers
+// do, are told those of the file as it is now.
+func TestAuthoritiesAreNamedAnew(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		before, now := pkitest.NewAuthority(t, "Clients"), pkitest.NewAuthority(t, "Next clients")
+		file := pkitest.Write(t, "ca.pem", pkitest.CertBlock(before.Cert))
+		a := newAsking(t, true, file, "")
+		server := &tls.Config{GetConfigForClient: NewTicketKeys(noon).Sessions(a.server, a.ClientAuth).Config}
+		show := func(ca *pkitest.Authority) error {
+			client := a.client.Clone()
+			client.MaxVersion, client.Certificates = version, []tls.Certificate{*ca.Issue(t, pkitest.ECDSA(t), time.Hour, "alice")}
+			_, err, _ := handshake(t, server, client)
+			return err
+		}
+		if err := show(before); err != nil {
+			t.Errorf("%s: %v", tls.VersionName(version), err)
+		}
+		pkitest.Replace(t, file, pkitest.CertBlock(now.Cert))
+		a.Refresh(time.Now())
+		if err := show(now); err != nil {
+			t.Errorf("%s: a certificate of the new authority: %v", tls.VersionName(version), err)
+		}
+	}
+}
+
 // A session that began where nobody asked for a certificate does not let a client in
 // where one is required.
 func TestClientCertificatesAndForeignSessions(t *testing.T) {

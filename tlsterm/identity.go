@@ -15,21 +15,22 @@ import (
 // ssl_id. Made by TicketKeys.Sessions.
 type Sessions struct {
 	base *tls.Config
+	asks *ClientAuth // nil: clients show no certificates
 	keys *TicketKeys
 	free sync.Pool // of *sealer
 }
 
-// Sessions returns what seals the tickets of base under k. Base is not changed
-// afterwards.
-func (k *TicketKeys) Sessions(base *tls.Config) *Sessions {
-	return &Sessions{base: base, keys: k}
+// Sessions returns what seals the tickets of base under k. Base, to which asks was
+// applied unless it is nil, is not changed afterwards.
+func (k *TicketKeys) Sessions(base *tls.Config, asks *ClientAuth) *Sessions {
+	return &Sessions{base: base, asks: asks, keys: k}
 }
 
 // Config serves tls.Config.GetConfigForClient. Where the connection is a
 // tlsid.Carrier, its note gets the identity.
 func (s *Sessions) Config(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	w, ok := s.free.Get().(*sealer)
-	if !ok {
+	if !ok || s.asks != nil && w.config.ClientCAs != s.asks.roots() {
 		w = s.newSealer()
 	}
 	if c, ok := hello.Conn.(tlsid.Carrier); ok {
@@ -52,6 +53,9 @@ type sealer struct {
 
 func (s *Sessions) newSealer() *sealer {
 	w := &sealer{sessions: s, config: s.base.Clone()}
+	if s.asks != nil {
+		w.config.ClientCAs = s.asks.roots()
+	}
 	w.config.WrapSession, w.config.UnwrapSession = w.wrap, w.unwrap
 	return w
 }

@@ -34,9 +34,13 @@ func loadPair(f Files) (*pair, error) {
 	return p, p.load(func() (reading, error) { return p.read(time.Time{}) })
 }
 
-// awaitPair returns a pair whose files lack, or cannot be used: it has no
-// certificate until they can.
-func awaitPair(f Files) *pair { return &pair{watched: watched{file: f.Cert}, files: f} }
+// awaitPair returns a pair whose files lack, or cannot be used: until they can it has
+// the certificate held, or none.
+func awaitPair(f Files, held *tls.Certificate) *pair {
+	p := &pair{watched: watched{file: f.Cert}, files: f}
+	p.cert.Store(held)
+	return p
+}
 
 // read reads the files. With a time, the certificate must be valid then.
 func (p *pair) read(now time.Time) (reading, error) {

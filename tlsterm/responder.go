@@ -13,10 +13,15 @@ import (
 // responderTimeout bounds one question to a responder, its redirects included.
 const responderTimeout = 10 * time.Second
 
+// mostHead is the longest head of an answer, in octets: what is wrong with one is told.
+const mostHead = 4 << 10
+
 // responders asks them. A connection is not kept: the next question is days away.
 var responders = &http.Client{
-	Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, ResponseHeaderTimeout: responderTimeout},
-	Timeout:   responderTimeout,
+	Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, ResponseHeaderTimeout: responderTimeout, MaxResponseHeaderBytes: mostHead,
+	},
+	Timeout: responderTimeout,
 }
 
 // askResponder asks a responder by POST (RFC 6960, Appendix A.1).
@@ -37,7 +42,7 @@ func askResponder(ctx context.Context, at string, question []byte) ([]byte, erro
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the responder answers %s", resp.Status)
+		return nil, fmt.Errorf("the responder answers %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	}
 	return io.ReadAll(io.LimitReader(resp.Body, mostStaple+1))
 }

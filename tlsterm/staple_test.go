@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -364,6 +365,37 @@ func TestAwaitedCertificate(t *testing.T) {
 	})
 }
 
+// A responder is asked in the clear: whatever somebody says in its place, little of it
+// is told.
+func TestResponderIsToldOfInFewWords(t *testing.T) {
+	for name, head := range map[string]string{
+		"status":   "HTTP/1.1 500 \x1b[2J" + strings.Repeat("x", 1<<10),
+		"header":   "HTTP/1.1 500 No\r\nX: " + strings.Repeat("x", 4<<20),
+		"redirect": "HTTP/1.1 307 No\r\nLocation: /" + strings.Repeat("x", 4<<20),
+	} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		go func() {
+			for {
+				conn, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = conn.Read(make([]byte, 4<<10))
+				_, _ = io.WriteString(conn, head+"\r\n\r\n")
+				_ = conn.Close()
+			}
+		}()
+		_, err = askResponder(t.Context(), "http://"+ln.Addr().String(), []byte("?"))
+		if err == nil || len(err.Error()) > 200 || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%s: %.300q; want a few words", name, err)
+		}
+	}
+}
+
 // A handshake of an ACME server's is one that offers its protocol alone, for a name
 // whose challenge is open. All others are those of clients.
 func TestChallengeIsForItsServerAlone(t *testing.T) {
@@ -371,7 +403,12 @@ func TestChallengeIsForItsServerAlone(t *testing.T) {
 	cert := ca.Issue(t, key, time.Hour, "mail.example.org")
 	var c Challenges
 	hello := func(name string, protos ...string) *tls.Config {
-		return c.Config(&tls.ClientHelloInfo{ServerName: name, SupportedProtos: protos})
+		below := new(noted)
+		conf := c.Config(&tls.ClientHelloInfo{ServerName: name, SupportedProtos: protos, Conn: below})
+		if below.note.Over() != (conf != nil) {
+			t.Errorf("%s with %v: a challenge %v, the end of the connection %v", name, protos, conf != nil, below.note.Over())
+		}
+		return conf
 	}
 	if hello("mail.example.org", ChallengeProtocol) != nil {
 		t.Error("a challenge is answered before there is one")
@@ -399,6 +436,10 @@ func TestChallengeIsForItsServerAlone(t *testing.T) {
 	c.Clear()
 	if hello("mail.example.org", ChallengeProtocol) != nil {
 		t.Error("a challenge is answered that is over")
+	}
+	c.Answer("mail.example.org", cert)
+	if c.Config(&tls.ClientHelloInfo{ServerName: "mail.example.org", SupportedProtos: []string{ChallengeProtocol}}) != nil {
+		t.Error("a challenge is answered on a connection that cannot be ended")
 	}
 	client := &tls.ClientHelloInfo{ServerName: "mail.example.org", SupportedProtos: []string{"http/1.1"}}
 	if n := testing.AllocsPerRun(100, func() { c.Config(client) }); n > 0 {

@@ -53,7 +53,7 @@ func forTickets(t *testing.T, f func(t *testing.T, certs *Certs, client *tls.Con
 
 // outer returns what a listener has for base.
 func (k *TicketKeys) outer(base *tls.Config) *tls.Config {
-	return &tls.Config{GetConfigForClient: k.Sessions(base).Config}
+	return &tls.Config{GetConfigForClient: k.Sessions(base, nil).Config}
 }
 
 // Keys change in a config that is in use: what was sealed before still opens.

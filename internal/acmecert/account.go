@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -29,6 +30,10 @@ const (
 
 	// callTimeout bounds one request to the server.
 	callTimeout = 30 * time.Second
+
+	// mostAnswer is how much of an answer is read, in octets: more than any chain of
+	// certificates has.
+	mostAnswer = 2 << 20
 )
 
 // account is one at an ACME server. It is made once its key can be read, and signed
@@ -57,9 +62,24 @@ func openAccount(conf *Config, version string) (*account, error) {
 		Key:          key,
 		DirectoryURL: conf.Directory,
 		UserAgent:    "casbah/" + version,
-		HTTPClient:   &http.Client{Transport: transport, Timeout: callTimeout},
+		HTTPClient:   &http.Client{Transport: bounded{transport}, Timeout: callTimeout},
 		RetryBackoff: backoff,
 	}}, nil
+}
+
+// bounded reads the beginning of answers: the client of ACME reads whatever comes.
+type bounded struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := b.RoundTripper.RoundTrip(req)
+	if err == nil {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, mostAnswer), resp.Body}
+	}
+	return resp, err
 }
 
 // authorities reads those who may have issued the server's certificate.

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
 const (
@@ -21,6 +23,10 @@ const (
 	// is what Let's Encrypt allows for one name.
 	firstRetry = 2 * time.Minute
 	lastRetry  = 6 * time.Hour
+
+	// mostSaid is how much of an error is told, in octets: whoever answers in the place
+	// of the server may say what he likes.
+	mostSaid = 1000
 
 	// longestWait is the longest that a server is left alone because it wants to be.
 	longestWait = 7 * 24 * time.Hour
@@ -107,7 +113,7 @@ func (m *Manager) Status(file string) (Status, bool) {
 				s.Next = time.Time{}
 			}
 			if j.err != nil {
-				s.Error = j.err.Error()
+				s.Error = brief(j.err).Error()
 			}
 			return s, true
 		}
@@ -126,11 +132,8 @@ func (m *Manager) Run(ctx context.Context, tell func(Told)) {
 			}
 			continue
 		}
-		if account == nil || account.conf != conf {
-			account = nil
-		}
 		data, err := []byte(nil), error(nil)
-		if account == nil {
+		if account == nil || account.conf != conf {
 			account, err = openAccount(&conf, m.version)
 		}
 		if err == nil {
@@ -138,6 +141,9 @@ func (m *Manager) Run(ctx context.Context, tell func(Told)) {
 		}
 		if err == nil {
 			err = replace(j.file, data)
+		}
+		if err != nil {
+			account = nil // its files are read again: who mends something may replace them
 		}
 		if ctx.Err() != nil {
 			return
@@ -196,7 +202,29 @@ func (m *Manager) done(j *job, err error, now time.Time) Told {
 		}
 		j.next = now.Add(max(wait, min(retryAfter(err, now), longestWait)))
 	}
-	return Told{File: j.file, Names: j.spec.Names, Again: j.next, Err: err}
+	return Told{File: j.file, Names: j.spec.Names, Again: j.next, Err: brief(err)}
+}
+
+// brief returns err as it is told: in one line that is not long, and as it is where it
+// is so.
+func brief(err error) error {
+	if err == nil {
+		return nil
+	}
+	whole := err.Error()
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, whole[:min(len(whole), mostSaid)])
+	if text = strings.Join(strings.Fields(text), " "); text == whole {
+		return err
+	}
+	if len(whole) > mostSaid {
+		text += " …"
+	}
+	return errors.New(text)
 }
 
 // pause is how long after that many failures in a row is tried again. Nodes that

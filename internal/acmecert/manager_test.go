@@ -3,6 +3,7 @@ package acmecert
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +26,7 @@ type refuser struct {
 	mu     sync.Mutex
 	calls  map[string]int // by path
 	refuse func(w http.ResponseWriter, n int)
+	status func(key string) string // of the account with that key; nil: valid
 }
 
 func newRefuser(t *testing.T, refuse func(w http.ResponseWriter, n int)) *refuser {
@@ -46,12 +49,26 @@ func (r *refuser) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case "/nonce":
 	case "/account":
 		w.Header().Set("Location", r.URL+"/account/1")
-		_, _ = fmt.Fprint(w, `{"status": "valid"}`)
+		status := "valid"
+		if r.status != nil {
+			status = r.status(keyOf(req))
+		}
+		_, _ = fmt.Fprintf(w, `{"status": %q}`, status)
 	case "/order":
 		r.refuse(w, n)
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
+}
+
+// keyOf returns the key that a request names for an account.
+func keyOf(req *http.Request) string {
+	var body struct{ Protected string }
+	_ = json.NewDecoder(req.Body).Decode(&body)
+	text, _ := base64.RawURLEncoding.DecodeString(body.Protected)
+	var head struct{ JWK json.RawMessage }
+	_ = json.Unmarshal(text, &head)
+	return string(head.JWK)
 }
 
 func (r *refuser) count(path string) int {
@@ -160,6 +177,40 @@ func TestBadNonceIsReplaced(t *testing.T) {
 	}
 }
 
+// Who removes the key of an account that the server has closed, as he is told to, gets
+// another account, without a restart.
+func TestRemovedAccountKeyIsReplaced(t *testing.T) {
+	r := newRefuser(t, func(w http.ResponseWriter, _ int) { problem(w, http.StatusForbidden, "unauthorized", "not you") })
+	closed := ""
+	r.status = func(key string) string {
+		if closed == "" {
+			closed = key
+		}
+		if key == closed {
+			return "deactivated"
+		}
+		return "valid"
+	}
+	conf, specs, m := r.config(t), []Spec{NewSpec([]string{"mail.example.org"}, ECDSA)}, NewManager("test", new(solver))
+	m.Want(conf, specs, time.Now())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var errs []error
+	m.Run(ctx, func(got Told) {
+		if errs = append(errs, got.Err); len(errs) == 2 {
+			cancel()
+			return
+		}
+		if err := os.Remove(filepath.Join(conf.Dir(), accountFile)); err != nil {
+			t.Error(err)
+		}
+		m.Want(conf, specs, time.Now())
+	})
+	if len(errs) != 2 || !strings.Contains(errs[0].Error(), "deactivated; remove ") || !strings.Contains(errs[1].Error(), "not you") {
+		t.Errorf("told of %v; want the closed account, and then the order of another one", errs)
+	}
+}
+
 // Who reloads while an order fails has it tried again at once, as the order was for
 // what was configured before.
 func TestReloadDuringAnOrder(t *testing.T) {
@@ -184,6 +235,33 @@ func TestReloadDuringAnOrder(t *testing.T) {
 	})
 	if len(waits) != 2 || waits[0] > 0 || waits[1] < time.Minute {
 		t.Errorf("tried again in %v; want at once, and then after a pause", waits)
+	}
+}
+
+// Whoever answers in the place of the server, and however much: little of it is read,
+// and less told, in one line.
+func TestAnswersAreBounded(t *testing.T) {
+	const most = 64 << 20
+	var sent atomic.Int64
+	r := newRefuser(t, func(w http.ResponseWriter, _ int) {
+		w.WriteHeader(http.StatusForbidden)
+		page := []byte(strings.Repeat("<p>\x1b[2J no such page\r\n", 1000))
+		for sent.Load() < most {
+			n, err := w.Write(page)
+			if sent.Add(int64(n)); err != nil {
+				return
+			}
+		}
+	})
+	m, told := attempt(t, r.config(t))
+	if n := sent.Load(); n >= most {
+		t.Errorf("%d octets of an answer are read", n)
+	}
+	st, _ := m.Status(told.File)
+	for _, text := range []string{told.Err.Error(), st.Error} {
+		if len(text) > 2*mostSaid || !strings.Contains(text, "no such page <p>") || strings.ContainsAny(text, "\r\n\x1b") {
+			t.Errorf("told of %d octets: %.100q", len(text), text)
+		}
 	}
 }
 
