@@ -68,6 +68,16 @@ func (k *checker) step(p place, pr *Profile, i int) {
 		k.expression(p.key("expression"), s)
 	case byRPCConn:
 		k.rpcConnection(by, pr, i)
+	case byRPCAssoc:
+		k.rpcAssociation(by, pr)
+	}
+}
+
+// rpcAssociation refuses the step where clients wait for the server to speak
+// first: casbah would wait for their bind, and they for a server.
+func (k *checker) rpcAssociation(p place, pr *Profile) {
+	if protocol := MailProtocol(pr); protocol != "" {
+		k.mistake(p, "another step: clients of "+protocol+" say nothing before the server has greeted them", byRPCAssoc)
 	}
 }
 

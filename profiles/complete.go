@@ -12,13 +12,14 @@ import (
 // can be asked without knowing their protocol.
 var defaultProbes = map[string]string{"tcp": "tcp", "udp": "none"}
 
-// complete derives the defaults that depend on other keys. It brings values
-// into the one form that the rest of casbah compares.
-func (p *Profile) complete() {
+// complete derives the defaults that depend on other keys, the kind of the probe
+// unless the file names it. It brings values into the one form that the rest of
+// casbah compares.
+func (p *Profile) complete(kindSet bool) {
 	if p.ResponseTimeout == 0 {
 		p.ResponseTimeout = p.IdleTimeout
 	}
-	if reflect.DeepEqual(p.Probe, fresh(probeType).Interface()) {
+	if !kindSet && reflect.DeepEqual(p.Probe, fresh(probeType).Interface()) {
 		p.Probe.Kind = cmp.Or(defaultProbes[p.Protocol], p.Probe.Kind)
 	}
 	p.DeepProbe.complete(p)

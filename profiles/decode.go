@@ -211,16 +211,22 @@ var scalars = map[reflect.Type]scalar{
 	},
 }
 
-// parsePrefix reads a network, or an address as the network of itself.
+// parsePrefix reads a network, or an address as the network of itself. One of IPv4
+// in the form of IPv6 is of IPv4, as the addresses are that it is compared with.
 func parsePrefix(s string) (netip.Prefix, error) {
+	const mapped = 96 // bits ahead of the IPv4 address
 	if !strings.Contains(s, "/") {
 		a, err := netip.ParseAddr(s)
 		if err != nil {
 			return netip.Prefix{}, err
 		}
+		a = a.Unmap()
 		return a.Prefix(a.BitLen())
 	}
 	n, err := netip.ParsePrefix(s)
+	if a := n.Addr(); a.Is4In6() && n.Bits() >= mapped {
+		n = netip.PrefixFrom(a.Unmap(), n.Bits()-mapped)
+	}
 	return n.Masked(), err
 }
 

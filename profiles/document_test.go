@@ -80,7 +80,7 @@ func walkKeys(prefix string, v reflect.Value, process bool, into map[string]keyF
 			walkKeys(prefix+name+".", field, process, into)
 		case t.Kind() == reflect.Map:
 			p := fresh(profileType)
-			p.Addr().Interface().(*Profile).complete()
+			p.Addr().Interface().(*Profile).complete(false)
 			walkKeys(prefix+name+".", p, process, into)
 		case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && !isScalar(t.Elem()):
 			walkKeys(prefix+name+".", fresh(t.Elem()), process, into)

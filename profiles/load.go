@@ -62,7 +62,7 @@ func (c *Config) complete(r *report) {
 		if pp := profilePlace(name); r.written(pp.key("idle_timeout")) && !r.written(pp.key("response_timeout")) {
 			p.ResponseTimeout = 0
 		}
-		p.complete()
+		p.complete(r.written(profilePlace(name).key("probe").key("kind")))
 	}
 	for i := range c.VIPs {
 		v := &c.VIPs[i]
@@ -83,6 +83,13 @@ func syntax(name, text string, err error) *Mistake {
 		x := &index{lines: lineStarts(text), size: len(text)}
 		m.Position = x.position(pe.Position.Start)
 		m.Got = pe.Message
+		line, _, _ := strings.Cut(text[x.lines[m.Line-1]:], "\n")
+		written, _, _ := strings.Cut(line, "=")
+		for _, key := range []string{pe.LastKey, strings.Trim(written, " \t\"'")} {
+			if key = key[strings.LastIndexByte(key, '.')+1:]; keysOf(reflect.TypeFor[Config]())[key].Type == secretType {
+				m.Key, m.Want, m.Got = key, scalars[secretType].want, Secret("").String() // the library tells what it has read
+			}
+		}
 	}
 	return m
 }

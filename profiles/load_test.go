@@ -320,3 +320,29 @@ func TestScopes(t *testing.T) {
 		}
 	}
 }
+
+// A network matches the addresses that are meant, in whichever form it is written:
+// those of clients are compared in their own family.
+func TestNetworks(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.7":            "192.0.2.7/32",
+		"192.0.2.7/28":         "192.0.2.0/28",
+		"2001:db8::7":          "2001:db8::7/128",
+		"2001:db8::7/32":       "2001:db8::/32",
+		"::ffff:192.0.2.7":     "192.0.2.7/32",
+		"::ffff:192.0.2.7/124": "192.0.2.0/28",
+		"::ffff:192.0.2.7/96":  "0.0.0.0/0",
+		"::ffff:192.0.2.7/95":  "::fffe:0:0/95",
+		"0.0.0.0/0":            "0.0.0.0/0",
+		"::/0":                 "::/0",
+	} {
+		if got, err := parsePrefix(text); err != nil || got.String() != want {
+			t.Errorf("parsePrefix(%s) = %v, %v; want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "192.0.2.7/33", "::ffff:192.0.2.7/129", "mail.example.org"} {
+		if got, err := parsePrefix(text); err == nil {
+			t.Errorf("parsePrefix(%s) = %v; want an error", text, got)
+		}
+	}
+}

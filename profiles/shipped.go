@@ -85,7 +85,7 @@ func (f shippedFile) profiles(preset string) map[string]*Profile {
 	d.profiles(place{}.key("profile"), f.Profile, &all)
 	d.profiles(place{}.key("preset").key(preset).key("profile"), f.Preset[preset].Profile, &all)
 	for _, p := range all {
-		p.complete()
+		p.complete(false)
 	}
 	if len(d.mistakes) > 0 {
 		panic("BUG: " + d.mistakes.Error())

@@ -343,6 +343,9 @@ func TestPanicEndsItsFlow(t *testing.T) {
 		t.Errorf("told of %q", got)
 	}
 	r.until("the flow is gone", func() bool { return r.Open() == 1 })
+	if f, g := r.flow(0), r.flow(1); !g.abandoned || g.closed || f.abandoned {
+		t.Errorf("the flows are %+v and %+v; want the second one to give back what it holds", f, g)
+	}
 	other.say([]byte("two"))
 	other.hears([]byte("two"))
 	c.say([]byte("anew"))

@@ -150,9 +150,11 @@ func (f *flow) end(now int64, why engine.Ending) {
 	defer f.leave()
 	f.over = true
 	f.hangUp()
-	if !f.broken {
-		f.core.Close(now, why)
+	if f.broken {
+		engine.Abandon(f.core)
+		return
 	}
+	f.core.Close(now, why)
 }
 
 // leave unlocks f. It is deferred: a panic of the core ends the flow, and nothing

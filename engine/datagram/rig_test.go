@@ -50,6 +50,7 @@ type toy struct {
 	ticks     int
 	closed    bool
 	why       engine.Ending
+	abandoned bool
 }
 
 func newRig(tb testing.TB, conf Config, endpoints ...netip.AddrPort) *rig {
@@ -201,6 +202,9 @@ func (f *toy) Tick(now int64) (next int64) {
 func (f *toy) Close(_ int64, why engine.Ending) {
 	f.do(func() { f.closed, f.why = true, why })
 }
+
+// Abandon is what engine.Abandon calls.
+func (f *toy) Abandon() { f.do(func() { f.abandoned = true }) }
 
 // peer is a socket of a client or server.
 type peer struct {

@@ -74,6 +74,10 @@ func (s *State) ServerLine(p []byte, most int) (line []byte, long bool) {
 	return s.server.Next(p, most)
 }
 
+// ServerLinePasses tells that what there is of the server's line is going to be
+// used before its end has come: the next line is looked for from its beginning.
+func (s *State) ServerLinePasses() { s.server = Lines{} }
+
 // Hold leaves the client's octets for later.
 func (s *State) Hold(e *Effect) {
 	s.held = true

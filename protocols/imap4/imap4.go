@@ -86,7 +86,7 @@ func (d *Dialogue) Injections() uint32 { return d.state.Injections() }
 // greeting, between commands and in IDLE. While another command is under way it
 // is refused: the client would repeat what the server may have done.
 func (d *Dialogue) Goodbye(dst []byte) (out []byte, ok bool) {
-	idles := d.open == 1 && d.kind == idle
+	idles := d.open == 1 && d.kind == idle && d.state.Phase != maildialogue.Command // else IDLE waits for what is open
 	return d.state.Goodbye(dst, "* BYE the server is going down, connect again\r\n", d.between() && (d.open == 0 || idles))
 }
 

@@ -28,6 +28,7 @@ func (d *Dialogue) fromServer(p []byte, e *Effect) (int, error) {
 		return d.line(line, e)
 	case d.within || d.isData(p):
 		d.long, d.within = true, true
+		s.ServerLinePasses()
 		return d.stretch(p, e), nil
 	case !s.Greeted:
 		return 0, d.fail(e, errLongGreeting)

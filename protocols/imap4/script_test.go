@@ -164,6 +164,20 @@ func TestDialogues(t *testing.T) {
 			>C d OK Begin TLS negotiation now
 			TLS
 		`},
+		{"no-farewell-while-idle-waits-for-what-is-open", dialoguetest.Offers, `
+			S: * OK ready
+			C: a COPY 1:* Archive
+			C! b IDLE
+			GOODBYE no
+			S: a OK
+			>S b IDLE
+			GOODBYE yes
+			S: + go
+			GOODBYE yes
+			C: DONE
+			GOODBYE yes
+			S: b OK
+		`},
 		{"literal-refused", dialoguetest.Offloads, `
 			S: * OK ready
 			C: a LOGIN {4096}

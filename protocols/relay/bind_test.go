@@ -121,3 +121,26 @@ func TestBindInTime(t *testing.T) {
 	f.tick(engine.Drain)
 	s.ended(f, route.EndKill)
 }
+
+// What the dialogue of a client leaves unused says nothing of how much of the
+// server the reader has seen.
+func TestClientAheadOfAServerThatIsRead(t *testing.T) {
+	s := newRPC(t)
+	s.cur.Store(&VIP{VIP: s.vip, Read: ReadBind, Speaks: IMAP4()})
+	f := s.open(t)
+	f.sayOctets(f.legs[0], bindPDU(5)) // no line of IMAP4: the dialogue waits for more
+	ack := bindAckPDU(77)
+	f.sayOctets(f.last, ack[:20])
+	f.sayOctets(f.legs[0], []byte("more"))
+	f.sayOctets(f.last, ack[20:])
+	receivedAll(t, f.legs[0], ack)
+	receivedAll(t, f.last, bindPDU(5), []byte("more"))
+	home := f.last.endpoint.Name
+	for range 3 {
+		next := s.open(t)
+		next.sayOctets(next.legs[0], bindPDU(77))
+		if next.last.endpoint.Name != home {
+			t.Errorf("the association is on %s; want %s", next.last.endpoint.Name, home)
+		}
+	}
+}

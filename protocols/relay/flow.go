@@ -141,6 +141,9 @@ func (f *Flow) Close(now int64, why engine.Ending) {
 	f.d.Release(now)
 }
 
+// Abandon gives back what the flow holds of a server; see engine.Abandon.
+func (f *Flow) Abandon() { f.d.Release(max(f.last, f.began)) }
+
 // ending returns the word of the access record.
 func (f *Flow) ending(why engine.Ending) route.End {
 	switch {

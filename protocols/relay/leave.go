@@ -49,11 +49,12 @@ func (p *pair) leaveTime(now int64) int64 {
 }
 
 // goodbye ends the session with a farewell, and reports whether it did: not where
-// octets move unread, be it a literal, a message or all, nor amid a line.
+// octets move unread, be it a literal, a message or all, nor amid a line, nor while
+// the server has more of the client than the dialogue knows.
 func (c *Conn) goodbye(now int64, end route.End, d engine.Driver) bool {
 	p := c.pair
 	t := p.talk
-	if t == nil || p.stage != talking || t.client.under() || t.server.under() || t.server.ahead > 0 {
+	if t == nil || p.stage != talking || t.client.under() || t.server.under() || t.client.ahead > 0 || t.server.ahead > 0 {
 		return false
 	}
 	words := t.dialogue.Goodbye

@@ -204,6 +204,9 @@ func TestFlowOfAFullServer(t *testing.T) {
 	if c.Choose(epoch) == nil {
 		t.Error("the next datagram finds no server, and one is free")
 	}
+	engine.Abandon(b) // as after a fault
+	engine.Abandon(c)
+	s.idle(t)
 }
 
 // idle checks that nothing is counted as open any more.

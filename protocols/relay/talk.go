@@ -159,7 +159,9 @@ func (c *Conn) hear(now int64, l engine.Leg, b []byte, d engine.Driver) (used in
 	case e.StartTLS:
 		c.shake(d)
 	default:
-		t.seen = len(b) - used
+		if l == p.server {
+			t.seen = len(b) - used
+		}
 		c.takeLeave(now, d)
 	}
 	return used
@@ -200,7 +202,9 @@ func (c *Conn) follow(l engine.Leg, b []byte, e *Effect, d engine.Driver) (used 
 	}
 	if s.due = *own; s.due != 0 {
 		used += s.skip()
-		c.move(l, d)
+		if c.move(l, d); s.moves == 0 { // all of it has passed: no Move ends with an offer of the rest
+			c.offer(l, d)
+		}
 	}
 	return used, nil
 }

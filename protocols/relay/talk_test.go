@@ -470,3 +470,58 @@ func TestExchangeServersAreLeftAlone(t *testing.T) {
 		}
 	}
 }
+
+// Without Offer what waits for an answer has passed already: a literal, a chunk or a
+// message within it needs no Move, and nothing behind it is left lying.
+func TestPipelinesPass(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		protocol        func() *Protocol
+		ahead           string // of the client, before the server has said anything
+		greeting, reply string
+		client, server  string // that come last
+	}{
+		{
+			"imap4", IMAP4, "a LOGIN x y\r\nb APPEND m {3+}\r\nabc\r\nc APPEND m {2+}\r\nde\r\n", "* OK ready\r\n",
+			"a OK\r\n* 1 FETCH (X {3}\r\nabc Y {2}\r\nde)\r\n", "d NOOP\r\n", "b OK\r\n",
+		},
+		{"pop3", POP3, "AUTH NTLM\r\nabc\r\nRETR 1\r\nRETR 2\r\n", "+OK ready\r\n", "+\r\n+OK\r\n+OK\r\na\r\n.\r\n+OK\r\nb\r\n", "NOOP\r\n", ".\r\n+OK\r\n"},
+		{
+			"smtp", protocols[2].protocol, "EHLO x\r\nBDAT 3\r\nabcBDAT 2 LAST\r\nde", "220 ready\r\n",
+			"250-you\r\n250 CHUNKING\r\n", "NOOP\r\n", "250 OK\r\n250 OK\r\n250 OK\r\n",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newMail(t, tt.protocol(), Options{}).open(t)
+			client, server := f.legs[0], f.last
+			f.say(client, tt.ahead)
+			f.say(server, tt.greeting)
+			f.say(server, tt.reply)
+			f.say(client, tt.client)
+			f.say(server, tt.server)
+			received(t, server, tt.ahead+tt.client)
+			received(t, client, tt.greeting+tt.reply+tt.server)
+			if n := len(client.unread) + len(server.unread); n > 0 {
+				t.Errorf("%d octets are not looked at", n)
+			}
+		})
+	}
+}
+
+// Without Offer the server may do already what the dialogue has not looked at: no
+// farewell has the client repeat it.
+func TestNoFarewellAheadOfAnAnswer(t *testing.T) {
+	f := newMail(t, IMAP4(), Options{}).open(t)
+	client, server := f.legs[0], f.last
+	f.say(server, "* OK ready\r\n")
+	f.say(client, "a IDLE\r\n")
+	f.say(server, "+ idling\r\n")
+	f.say(client, "DONE\r\nb COPY 1:* Archive\r\n")
+	f.tick(engine.Drain)
+	received(t, server, "a IDLE\r\nDONE\r\nb COPY 1:* Archive\r\n")
+	received(t, client, "* OK ready\r\n+ idling\r\n")
+	f.say(server, "a OK\r\n")
+	received(t, client, "* OK ready\r\n+ idling\r\na OK\r\n")
+	f.say(server, "b OK\r\n")
+	received(t, client, "* OK ready\r\n+ idling\r\na OK\r\nb OK\r\n"+protocols[0].farewell)
+}
