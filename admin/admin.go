@@ -17,6 +17,8 @@
 //	GET  /api/v1/decisions    the newest decisions of note as JSON lines, the last one an EndOfDecisions
 //	POST /api/v1/drain        have bound clients alone use services: an OrderRequest, answered by an OrderAnswer; likewise
 //	                          /api/v1/maintenance (nobody uses them) and /api/v1/ready (all do). 409 if no server would be left
+//	POST /api/v1/timeout      how long bindings of a profile last without use, in place of what the file says
+//	GET  /api/v1/log          the least level that is logged of each part; POST changes it
 //	POST /api/v1/reload       take the configuration file anew; 422 with {"error"} if it is refused
 //
 // and of bindings, where the query is a filter, see docs/OPERATIONS.md:

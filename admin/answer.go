@@ -69,12 +69,19 @@ func (h *Handler) status(w http.ResponseWriter, _ *http.Request) {
 
 func (h *Handler) reload(w http.ResponseWriter, r *http.Request) {
 	if err := h.source.Reload(r.Context()); err != nil {
+		h.options.Log.Error().Err(err).Msg("the configuration in force stays")
 		writeError(w, http.StatusUnprocessableEntity, err.Error())
 		return
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Reloaded bool `json:"reloaded"`
 	}{true})
+}
+
+// late gives an answer its time to leave, however long it took to come to: the
+// server counts from the request.
+func late(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime)) // an answer that is kept has none
 }
 
 // say writes a line of plain text.
@@ -92,6 +99,7 @@ func writeError(w http.ResponseWriter, code int, text string) {
 }
 
 func writeJSON(w http.ResponseWriter, code int, v any) {
+	late(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	enc := json.NewEncoder(w)

@@ -179,3 +179,21 @@ func TestMetricsNeedTheToken(t *testing.T) {
 		t.Errorf("/metrics with token = %d; want 200", w.Code)
 	}
 }
+
+// A VIP that ends TLS within a protocol of mail has a certificate that ends as well.
+func TestMetricsOfStartTLS(t *testing.T) {
+	f := newFake()
+	st := f.status()
+	st.VIPs[0].Type = "tcp"
+	st.VIPs[0].Certificates = []node.CertificateStatus{certificate("imap.pem", noon.Add(time.Hour))}
+	f.status = func() node.Status { return st }
+	text := scrape(t, f)
+	for _, want := range []string{
+		`casbah_certificate_expiry_timestamp_seconds{file="imap.pem",vip="mail"} 1.7726292e+09`,
+		`casbah_handshakes_total{resumed="true",version="TLS 1.3",vip="mail"} 6`,
+	} {
+		if !strings.Contains(text, "\n"+want+"\n") {
+			t.Errorf("no line %s", want)
+		}
+	}
+}

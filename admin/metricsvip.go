@@ -77,7 +77,7 @@ func (e emitter) vip(v *node.VIPStatus) {
 	for i := range v.Traffic {
 		e.traffic(v, &v.Traffic[i])
 	}
-	if v.Type == "https" || v.Type == "tls" {
+	if len(v.Certificates) > 0 {
 		e.secure(v)
 	}
 }

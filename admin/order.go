@@ -105,8 +105,10 @@ func (h *Handler) order(state string) http.HandlerFunc {
 			writeError(w, http.StatusNotFound, err.Error())
 		case isBare:
 			writeError(w, http.StatusConflict, bare.Error())
-		case err != nil:
+		case errors.Is(err, node.ErrUnsaved):
 			writeError(w, http.StatusInternalServerError, err.Error())
+		case err != nil:
+			writeError(w, http.StatusServiceUnavailable, err.Error())
 		default:
 			writeJSON(w, http.StatusOK, answerOf(done))
 		}

@@ -73,7 +73,8 @@ func TestOrderIsRefused(t *testing.T) {
 	}{
 		{fmt.Errorf("server: %w, got x; want one of cas1", node.ErrUnknown), http.StatusNotFound},
 		{&node.BareError{Left: []string{"profile owa of pool cas"}}, http.StatusConflict},
-		{errors.New("disk full"), http.StatusInternalServerError},
+		{fmt.Errorf("%w: disk full", node.ErrUnsaved), http.StatusInternalServerError},
+		{errors.New("casbah is starting"), http.StatusServiceUnavailable},
 	} {
 		f := newFake()
 		f.refuse = tt.err

@@ -44,11 +44,13 @@ func (h *Handler) carryOut(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	code, refusal := h.pass(r, path, r.PostForm.Get("token"), body)
+	late(w)
 	if code < http.StatusMultipleChoices {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
 	s.Refusal, s.Forceable = refusal, code == http.StatusConflict
+	s.InForce = code == http.StatusInternalServerError // and no more than not saved
 	if code == http.StatusUnauthorized {
 		code, s.Refusal = http.StatusForbidden, "that is not the token" // 401 would have the browser ask for a password
 	}

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -128,6 +130,9 @@ func TestRefusedOrdersOfThePage(t *testing.T) {
 		{"unknown", node.ErrUnknown, drainForm(), 404, "there is none of that name", false},
 		{"both-ends", nil, drainForm("by", "22:00", "for", "5"), 400, "want one of the two", false},
 		{"nothing", nil, drainForm("do", "rm"), 400, "want one of drain", false},
+		{"not-saved", fmt.Errorf("%w: disk full", node.ErrUnsaved), drainForm(), 500, "Done: in force, but it would not outlive a restart: disk full", false},
+		{"timeout-not-saved", fmt.Errorf("%w: disk full", node.ErrUnsaved), url.Values{"do": {"timeout"}, "profile": {"owa"}, "minutes": {"5"}, "token": {token}}, 500, "Done: in force, but it would not outlive a restart: disk full", false},
+		{"starting", errors.New("casbah is starting"), drainForm(), 503, "Not done: casbah is starting", false},
 		{"minutes", nil, url.Values{"do": {"timeout"}, "profile": {"owa"}, "minutes": {"soon"}, "token": {token}}, 400, "minutes: want a whole number", false},
 	}
 	for _, tt := range tests {

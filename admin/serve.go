@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	maxConns  = 256             // on the admin listener; one more is closed
-	stopGrace = 3 * time.Second // for requests in flight when the listener closes
+	maxConns   = 256              // on the admin listener; one more is closed
+	stopGrace  = 3 * time.Second  // for requests in flight when the listener closes
+	answerTime = 30 * time.Second // for a client to take an answer
 )
 
 // Serve answers on the listeners, which it closes, until ctx ends; it returns when
@@ -61,12 +62,15 @@ func server(h *Handler) *http.Server {
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      30 * time.Second, // an event stream sets its own, frame by frame
+		WriteTimeout:      answerTime, // an event stream sets its own, frame by frame
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ConnContext:       marked,
 		ErrorLog:          log.New(complaints{h.options.Log}, "", 0), //nolint:forbidigo // the type that http.Server asks for
 		ConnState: func(c net.Conn, s http.ConnState) {
+			if _, ok := c.(*net.UnixConn); ok {
+				return // strangers at the other door do not keep the operator out of this one
+			}
 			switch s {
 			case http.StateNew:
 				if open.Add(1) > maxConns {

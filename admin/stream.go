@@ -131,6 +131,7 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 	defer h.live.leave()
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // a proxy that gathers frames (nginx) makes the page take casbah for silent
 	out := squeeze(w, r)
 	frame := []byte("retry: 2000\n\n")
 	_, next, open := h.live.wait()

@@ -27,8 +27,8 @@ func watch(t *testing.T, addr string) (next func() string, closing func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" {
-		t.Fatalf("events = %s, %s", resp.Status, resp.Header.Get("Content-Type"))
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" || resp.Header.Get("X-Accel-Buffering") != "no" {
+		t.Fatalf("events = %s, %v", resp.Status, resp.Header)
 	}
 	lines := bufio.NewScanner(resp.Body)
 	return func() string {

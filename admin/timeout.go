@@ -44,6 +44,8 @@ func (h *Handler) timeout(w http.ResponseWriter, r *http.Request) {
 	switch err := h.source.SetTimeout(r.Context(), t); {
 	case errors.Is(err, node.ErrUnknown):
 		writeError(w, http.StatusNotFound, err.Error())
+	case errors.Is(err, node.ErrUnsaved):
+		writeError(w, http.StatusInternalServerError, err.Error())
 	case err != nil:
 		writeError(w, http.StatusUnprocessableEntity, err.Error())
 	default:

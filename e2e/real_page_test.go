@@ -96,6 +96,64 @@ func TestRealPageDrains(t *testing.T) {
 	b.quiet("status of 403") // that of the wrong token
 }
 
+// What came of an order is told above the form that was opened since, and takes
+// nothing of that away; one that is done closes no other form.
+func TestRealPageAnswersLate(t *testing.T) {
+	t.Parallel()
+	p, b := browserLab(t)
+	b.run(chromedp.Navigate(p.admin+"/"), chromedp.WaitVisible("table.matrix"))
+	is[bool](b, `{ const real = fetch; // orders leave at once, their answers come when they are let
+		window.fetch = (a, o) => o?.method === "POST" ? real(a, o).then(r => new Promise(done => { window.answer = () => done(r); })) : real(a, o); true }`)
+	give := func(token string) {
+		t.Helper()
+		b.opens("/order?server=cas1")
+		b.pressed("dialog input[name=who]", "\r")
+		b.pressed("dialog input[name=token]", token+"\r")
+		b.sees("the answer held back", `typeof window.answer === "function"`)
+		b.run(chromedp.KeyEvent("\x1b"))
+		b.sees("the dialog go", `!dialog.open && dialog.childElementCount === 0`)
+		b.opens("/order?server=cas2")
+		b.pressed("dialog input[name=why]", "half a rea")
+		is[bool](b, `window.answer(); window.answer = null; true`)
+	}
+	const kept = `dialog.open && dialog.querySelector("h1").textContent === "An order for cas2" && dialog.querySelector("input[name=why]").value === "half a rea"`
+	give("wrong")
+	b.sees("the refusal above the other form", kept+` && dialog.querySelector("[role=alert]")?.textContent === "Drain cas1: Not done: that is not the token"`)
+	b.run(chromedp.KeyEvent("\x1b"))
+	b.sees("the dialog go, with all that was in it", `!dialog.open && dialog.childElementCount === 0`)
+	give(p.token())
+	p.until("cas1 drains", func() bool { return p.states("cas1", "") == "drain" })
+	b.sees("the drain on the page", `document.getElementById("h-orders")?.parentElement.innerText.includes("cas1 all 9 protocols") === true`)
+	if !is[bool](b, kept) {
+		t.Errorf("the order for cas1 was done, and the form for cas2 is gone: %s", is[string](b, "dialog.innerText"))
+	}
+	b.pressed("dialog input[name=why]", "\r")
+	b.sees("the token in the next form", `dialog.querySelector("input[name=token]")?.value.length > 10`)
+	if !is[bool](b, `{ const wait = setTimeout; window.setTimeout = f => f(); remember(token); window.setTimeout = wait; // ten minutes pass
+		token === "" && dialog.querySelector("input[name=token]").value === "" }`) {
+		t.Error("a form that nobody has sent keeps the token for longer than ten minutes")
+	}
+	b.quiet("status of 403")
+}
+
+// A stream that falls silent is given up for another one, again and again until one
+// speaks.
+func TestRealPageComesBack(t *testing.T) {
+	t.Parallel()
+	p, b := browserLab(t)
+	b.run(chromedp.Navigate(p.admin+"/"), chromedp.WaitVisible("table.matrix"))
+	b.sees("the first frame", `document.documentElement.classList.contains("live")`)
+	is[bool](b, `{ const real = EventSource, wait = setTimeout;
+		class Silent extends EventTarget { constructor() { super(); window.silent = (window.silent ?? 0) + 1; } close() {} }
+		window.setTimeout = (f, after) => wait(f, after === 8000 ? 100 : after); // frames come every two seconds
+		window.EventSource = Silent;
+		window.speak = () => { window.setTimeout = wait; window.EventSource = real; }; true }`)
+	b.sees("several streams tried, and what is shown marked as old", `window.silent > 3 && document.documentElement.classList.contains("stale") && !document.getElementById("lost").hidden`)
+	is[bool](b, `window.speak(); true`)
+	b.sees("the page live again", `document.documentElement.classList.contains("live") && document.getElementById("lost").hidden`)
+	b.quiet()
+}
+
 // S58: without scripts the same forms stand on pages of their own: one protocol on
 // one server, what would leave nobody, and the persistence timeout in minutes.
 func TestRealPageOrdersWithoutScripts(t *testing.T) {

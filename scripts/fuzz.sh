@@ -10,7 +10,7 @@ for pkg in $(go list ./...); do
 		echo "== $pkg $target ($time)"
 		log=$(mktemp)
 		if ! go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x "$pkg" >"$log" 2>&1; then
-			# golang/go#72104: the fuzzer may fail at its own time limit; tried once more.
+			# Go's fuzzer may fail at its own time limit; it is tried once more.
 			if grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input written' "$log" &&
 				go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x "$pkg" >"$log" 2>&1; then
 				:

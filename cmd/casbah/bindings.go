@@ -96,7 +96,7 @@ func printCount(out io.Writer, c *admin.BindingCount) {
 }
 
 func deleteBindings(ctx context.Context, t *terminal, args []string) error {
-	b := newBindingsCommand(t, "bindings delete", "-token-file FILE -server NAME | -vip NAME | -profile NAME | -key KEY | ... | -all")
+	b := newBindingsCommand(t, "bindings delete", "[-token-file FILE] -server NAME | -vip NAME | -profile NAME | -key KEY | ... | -all")
 	b.clientFlags()
 	b.fs.BoolVar(&b.all, "all", false, "delete every binding there is")
 	if err := b.parse(args); err != nil {
@@ -115,7 +115,10 @@ func deleteBindings(ctx context.Context, t *terminal, args []string) error {
 	default:
 		deleted, err = b.delete(ctx, query)
 	}
-	if err != nil {
+	switch {
+	case err != nil && deleted > 0:
+		return fmt.Errorf("%s deleted, and then: %w", count(deleted, "binding"), err)
+	case err != nil:
 		return err
 	}
 	if b.json {

@@ -212,6 +212,8 @@ func (c *client) refused(resp *http.Response) error {
 		Error string `json:"error"`
 	}
 	switch err := json.Unmarshal(text, &said); {
+	case err == nil && said.Error != "" && resp.StatusCode == http.StatusInternalServerError:
+		return errors.New(printableLines(said.Error)) // what was asked for is done, and not refused
 	case err == nil && said.Error != "":
 		r.reason = printableLines(said.Error)
 	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed:

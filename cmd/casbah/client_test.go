@@ -45,6 +45,7 @@ func TestWhatAnswersBadly(t *testing.T) {
 		{"no-such-path", say(404, "404 page not found\n"), []string{"status"}, "SERVER has no GET /api/v1/status"},
 		{"another-product", say(500, "oh\nno"), []string{"status"}, "refused: 500 Internal Server Error oh"},
 		{"control-characters", say(500, "\x1b[2Joh"), []string{"status"}, "refused: 500 Internal Server Error ?[2Joh"},
+		{"in-force", say(500, `{"error":"in force, but it would not outlive a restart"}`), []string{"drain", "cas1"}, "in force, but it would not"},
 		{"reason", say(503, `{"error":"too many"}`), []string{"bindings"}, "refused: too many"},
 		{"cut", say(200, row+row), []string{"bindings"}, "the answer of SERVER cannot be read: unexpected EOF"},
 		{"cut-as-json", say(200, row), []string{"bindings", "-json"}, "the answer of SERVER cannot be read: unexpected EOF"},
@@ -60,6 +61,26 @@ func TestWhatAnswersBadly(t *testing.T) {
 				t.Errorf("exit code %d, %q; want 1, %q", code, errors, tt.want)
 			}
 		})
+	}
+}
+
+// Who deletes what a client has is told what is gone where not all of it could be.
+func TestHalfDeletedBindings(t *testing.T) {
+	deletes := 0
+	code, errors := asking(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost:
+			fmt.Fprint(w, `[{"key":"01","server":"cas1"},{"key":"02","server":"cas2"}]`)
+		case deletes == 0:
+			deletes++
+			fmt.Fprint(w, `{"deleted":1}`)
+		default:
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"error":"casbah is starting"}`)
+		}
+	}, "bindings", "delete", "-from", "192.0.2.1")
+	if want := "casbah: 1 binding deleted, and then: refused: casbah is starting\n"; code != exitFails || errors != want {
+		t.Errorf("exit code %d, %q; want 1, %q", code, errors, want)
 	}
 }
 

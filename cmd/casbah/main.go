@@ -49,7 +49,7 @@ func commands() []command {
 		{"ready", "SERVER", "have everybody use a server again", ready},
 		{"timeout", "PROFILE MINUTES", "have the bindings of a profile last that long without use", timeout},
 		{"log", "[[PART] LEVEL]", "show or change how much a running casbah logs of a part of it", logLevel},
-		{"reload", "-token-file FILE", "have a running casbah read its configuration again", reload},
+		{"reload", "", "have a running casbah read its configuration again", reload},
 		{"explain", "[METHOD] URL", "say where a request would go, and why", explain},
 		{"probe", "[SERVER] [PROFILE]", "ask servers whether they work, and show what they say", probe},
 		{"completion", "bash", "print what teaches a shell the commands and their flags", completion},
@@ -112,7 +112,7 @@ func report(t *terminal, err error) int {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "casbah balances Microsoft Exchange client access.\n\nusage:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  casbah %-22s %s\n", c.name+" "+c.args, c.about)
+		fmt.Fprintf(w, "  casbah %-25s %s\n", c.name+" "+c.args, c.about)
 	}
 	fmt.Fprint(w, "\ncasbah COMMAND -h tells the flags of a command.\n")
 }

@@ -10,7 +10,7 @@ import (
 
 // reload has the casbah that runs read its configuration again.
 func reload(ctx context.Context, t *terminal, args []string) error {
-	fs := newFlags(t, "reload", "-token-file FILE [-admin URL]")
+	fs := newFlags(t, "reload", "[-admin URL] [-token-file FILE]")
 	c := newClient(fs)
 	if err := parse(fs, args, 0); err != nil {
 		return err

@@ -189,6 +189,7 @@ type Sheet struct {
 	Ask
 	Confirm    bool
 	Refusal    string // why it was not carried out; empty: it was not tried
+	InForce    bool   // it was, and Refusal is what went wrong all the same
 	Forceable  bool   // the refusal may be overridden
 	Changeable bool   // there is a secret that changes can show
 	View       *View

@@ -28,7 +28,7 @@ type row struct {
 // cell is one service, or nothing where the server does not have the profile.
 type cell struct {
 	*Service
-	ID           string // of its card
+	ID           string // of its card; of the names, so that one that is open stays that service's
 	Pool, Server string
 	State        State
 	Under        string // the small line under the state
@@ -50,7 +50,7 @@ func gridsOf(v *View) []grid {
 		}
 	}
 	for i := range gs {
-		gs[i].fill(i, v.Now)
+		gs[i].fill(v.Now)
 	}
 	return gs
 }
@@ -75,8 +75,8 @@ func profilesOf(p *Pool) []string {
 	return names
 }
 
-// fill makes the rows of the nth grid.
-func (g *grid) fill(n int, now time.Time) {
+// fill makes the rows.
+func (g *grid) fill(now time.Time) {
 	for i := range g.Pools[0].Servers {
 		r := row{Server: &g.Pools[0].Servers[i]}
 		var addresses []string
@@ -86,9 +86,9 @@ func (g *grid) fill(n int, now time.Time) {
 			}
 		}
 		r.Address = strings.Join(addresses, ", ")
-		for j, c := range g.Columns {
+		for _, c := range g.Columns {
 			k := slices.IndexFunc(g.Pools, func(p *Pool) bool { return p.Name == c.Pool })
-			r.Cells = append(r.Cells, cellOf(&g.Pools[k].Servers[i], c, fmt.Sprintf("c%d-%d-%d", n, i, j), now))
+			r.Cells = append(r.Cells, cellOf(&g.Pools[k].Servers[i], c, now))
 		}
 		g.Rows = append(g.Rows, r)
 	}
@@ -106,13 +106,13 @@ func (g grid) Size() string {
 	}
 }
 
-func cellOf(s *Server, at column, id string, now time.Time) cell {
+func cellOf(s *Server, at column, now time.Time) cell {
 	i := slices.IndexFunc(s.Services, func(sv Service) bool { return sv.Profile == at.Profile })
 	if i < 0 {
 		return cell{}
 	}
 	sv := &s.Services[i]
-	c := cell{Service: sv, ID: id, Pool: at.Pool, Server: s.Name, State: sv.State.known()}
+	c := cell{Service: sv, ID: strings.Join([]string{"card", at.Pool, at.Profile, s.Name}, "/"), Pool: at.Pool, Server: s.Name, State: sv.State.known()}
 	switch {
 	case c.State == Up:
 		c.Under = count(sv.Active) + " · " + brief(sv.ProbeTime)

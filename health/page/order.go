@@ -23,7 +23,7 @@ type standing struct {
 	Open         int64 // on these services
 	Bound        int   // to the server, by any profile
 	Order        *Order
-	Ready        string // address of the order that ends it
+	Ready        string // address of the order that ends it; empty: the card of each service has one
 }
 
 // standings gathers the orders of v: one line for the profiles of a server that
@@ -49,19 +49,24 @@ func standings(v *View) []standing {
 				o.Profiles = append(o.Profiles, sv.Profile)
 				o.Open += sv.Active
 			}
+			others := slices.ContainsFunc(all[first:], func(o standing) bool { return *o.Order != *all[first].Order })
 			for k := first; k < len(all); k++ {
-				all[k].end(s)
+				all[k].end(s, others)
 			}
 		}
 	}
 	return all
 }
 
-// end finds the order that has the services of o serve again.
-func (o *standing) end(s *Server) {
+// end finds the order that has the services of o serve again. Where others of the
+// server have another order, several have none in common that would not end that, too.
+func (o *standing) end(s *Server, others bool) {
 	a := Ask{Do: "ready", Pool: o.Pool, Server: o.Server}
-	if len(o.Profiles) < len(s.Services) && len(o.Profiles) == 1 {
+	switch {
+	case len(o.Profiles) == 1 && len(s.Services) > 1:
 		a.Profile = o.Profiles[0]
+	case others:
+		return
 	}
 	o.Ready = a.Address()
 }
@@ -82,11 +87,11 @@ func (o *standing) What(v *View) string {
 // Line is what becomes of it.
 func (o *Order) Line(st State, now time.Time) string {
 	switch {
-	case st == Drain && o.Until.After(now):
+	case o.Until.After(now): // it may be down meanwhile
 		return fmt.Sprintf("maintenance in %s, at %s", span(o.Until.Sub(now)), clock(now, o.Until))
 	case st == Drain:
 		return "no end is set"
-	case o.Since.Add(o.Wait).After(now):
+	case st == Maintenance && o.Since.Add(o.Wait).After(now):
 		return "what is open is closed in " + span(o.Since.Add(o.Wait).Sub(now))
 	default:
 		return "until it is ordered ready"

@@ -12,14 +12,29 @@ let forgetting;
 function remember(given) {
   token = given;
   clearTimeout(forgetting);
-  forgetting = setTimeout(() => { token = ""; }, 600000);
+  forgetting = setTimeout(forget, 600000);
+}
+
+// forget forgets the token, also where it stands in a form that nobody has sent.
+function forget() {
+  const secret = dialog.querySelector("input[name=token]");
+  if (secret && secret.value === token) secret.value = "";
+  token = "";
+}
+
+// What became of orders after another form was opened, to be read until the dialog
+// is closed.
+let late = [];
+
+function sheetOf(html) {
+  const sheet = new DOMParser().parseFromString(html, "text/html").querySelector("[data-sheet]");
+  if (!sheet) throw new Error("that is no order");
+  return sheet;
 }
 
 // place shows the sheet of a document that casbah has sent.
 function place(html) {
-  const sheet = new DOMParser().parseFromString(html, "text/html").querySelector("[data-sheet]");
-  if (!sheet) throw new Error("that is no order");
-  dialog.replaceChildren(...sheet.childNodes);
+  dialog.replaceChildren(...late, ...sheetOf(html).childNodes);
   const secret = dialog.querySelector("input[name=token]");
   if (secret) secret.value = token;
   if (!dialog.open) dialog.showModal();
@@ -27,17 +42,29 @@ function place(html) {
   if (first && first.matches("input")) first.focus();
 }
 
-// say shows a line in place of a sheet.
-function say(text) {
+// alertOf returns a line that is read out.
+function alertOf(text) {
   const line = document.createElement("p");
-  const back = document.createElement("a");
   line.setAttribute("role", "alert");
   line.textContent = text;
+  return line;
+}
+
+// say shows a line in place of a sheet.
+function say(text) {
+  const back = document.createElement("a");
   back.href = "/";
   back.textContent = "Back to the page";
   back.className = "act";
   back.dataset.close = "";
-  dialog.replaceChildren(line, back);
+  dialog.replaceChildren(...late, alertOf(text), back);
+  if (!dialog.open) dialog.showModal();
+}
+
+// sayLate shows a line above what is there, which it leaves alone.
+function sayLate(text) {
+  late.push(alertOf(text));
+  dialog.prepend(late.at(-1));
   if (!dialog.open) dialog.showModal();
 }
 
@@ -65,19 +92,26 @@ async function send(form) {
     return;
   }
   const given = fields.get("token");
+  const title = dialog.querySelector("h1").textContent;
+  const turn = ++asked; // what was asked for before is not shown any more
+  const here = () => turn === asked; // else the dialog has another form by now, which is left alone
   for (const b of form.querySelectorAll("button")) b.disabled = true; // once is enough
   try {
     // An order that is done answers with a redirect to the page, which is here already.
     const answer = await fetch(form.action, { method: "POST", body: fields, redirect: "manual" });
     if (answer.type === "opaqueredirect") {
       remember(given);
-      dialog.close();
+      if (here()) dialog.close();
       return;
     }
     remember(answer.status === 403 ? "" : given);
-    place(await answer.text());
+    const html = await answer.text();
+    if (here()) place(html);
+    else sayLate(title + ": " + sheetOf(html).querySelector("[role=alert]").textContent);
   } catch (e) {
-    say("casbah does not answer; look whether the order is in force: " + e.message);
+    const text = "casbah does not answer; look whether the order is in force: " + e.message;
+    if (here()) say(text);
+    else sayLate(title + ": " + text);
   }
 }
 
@@ -101,5 +135,7 @@ dialog.addEventListener("submit", (e) => {
 // Nothing that was typed stays behind. The event may come so late that the dialog
 // is open again, with what was asked for since.
 dialog.addEventListener("close", () => {
-  if (!dialog.open) dialog.replaceChildren();
+  if (dialog.open) return;
+  late = [];
+  dialog.replaceChildren();
 });

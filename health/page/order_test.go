@@ -65,6 +65,42 @@ func TestOrdersAreCountedDown(t *testing.T) {
 	}
 }
 
+// A server that is down while it drains, as it is started again, goes into
+// maintenance at its time all the same; nothing of it is closed before.
+func TestDrainOfAServerThatIsDown(t *testing.T) {
+	v := ordered()
+	v.Pools[0].Servers[0].Services = v.Pools[0].Servers[0].Services[:2]
+	set(v, 0, 0, page.Down, "refused")
+	set(v, 0, 1, page.Down, "refused")
+	v.Pools[0].Servers[0].Services[1].Order = &page.Order{Since: noon.Add(-time.Second), Wait: time.Minute}
+	got := section(t, v, "h-orders")
+	for _, want := range []string{"down cas1 owa pool cas maintenance in 12 min, at 12:12:00", "down cas1 eas pool cas until it is ordered ready"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the orders are %q; want %q there", got, want)
+		}
+	}
+}
+
+// What ends an order on the page ends no other one.
+func TestReadyEndsOneOrder(t *testing.T) {
+	v := ordered()
+	services := v.Pools[0].Servers[0].Services
+	set(v, 0, 2, page.Maintenance, "")
+	services[2].Order = &page.Order{Since: noon.Add(-time.Hour), Why: "another matter"}
+	got := render(t, v)
+	if strings.Contains(got, `href="/order?do=ready&amp;pool=cas&amp;server=cas1"`) {
+		t.Error("what ends the drain of owa and eas on cas1 ends the maintenance of outlook_anywhere as well")
+	}
+	if !strings.Contains(got, `href="/order?do=ready&amp;pool=cas&amp;profile=outlook_anywhere&amp;server=cas1"`) {
+		t.Error("nothing ends the maintenance of outlook_anywhere")
+	}
+	set(v, 0, 1, page.Down, "refused") // the same order, in two states
+	services[2].Order = nil
+	if got := render(t, v); strings.Count(got, `href="/order?do=ready&amp;pool=cas&amp;profile=`) != 3 { // eas on cas2, too
+		t.Error("owa and eas on cas1 have no links of their own")
+	}
+}
+
 // S57: the page shows, of each profile, how it keeps clients, the version of its
 // cookie, and the timeouts; S58: and that an operator has set one. VIPs that have
 // it alike share a line.
@@ -161,6 +197,7 @@ func TestSheets(t *testing.T) {
 		{"confirm-maintenance", page.Sheet{Ask: page.Ask{Do: "maintenance", Server: "cas1"}, Confirm: true, Changeable: true}, []string{"Put cas1 into maintenance", "after 30 seconds closed"}, "post", true},
 		{"confirm-ready", page.Sheet{Ask: page.Ask{Do: "ready", Server: "cas1"}, Confirm: true, Changeable: true}, []string{"Have cas1 serve again"}, "post", true},
 		{"refused", page.Sheet{Ask: page.Ask{Do: "drain", Server: "cas1"}, Confirm: true, Changeable: true, Refusal: "nobody is left", Forceable: true}, []string{"Not done: nobody is left", "All the same"}, "post", true},
+		{"not-saved", page.Sheet{Ask: page.Ask{Do: "drain", Server: "cas1"}, Confirm: true, Changeable: true, Refusal: "in force, but", InForce: true}, []string{"Done: in force, but"}, "post", true},
 		{"timeout", page.Sheet{Ask: page.Ask{Do: "timeout", Profile: "eas"}, Changeable: true}, []string{"Persistence timeout in minutes", "Now: 30 min, set 1 h ago by ann: the table fills up"}, "get", false}, // S58
 		{"confirm-timeout", page.Sheet{Ask: page.Ask{Do: "timeout", Profile: "eas", Minutes: "45"}, Confirm: true, Changeable: true}, []string{"Bindings last 45 minutes without use"}, "post", true},
 		{"confirm-no-timeout", page.Sheet{Ask: page.Ask{Do: "timeout", Profile: "eas", Minutes: "0"}, Confirm: true, Changeable: true}, []string{"as the configuration file says"}, "post", true},

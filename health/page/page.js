@@ -67,21 +67,28 @@ function losing() {
   root.classList.add("stale");
 }
 
-// A stream that falls silent without an end is lost as well.
+// A stream that is silent without an end is lost as well, be it from its beginning.
+// The browser would wait for ever where the other end is gone, or is another machine
+// by now: another stream is tried.
 let timer;
 function watch() {
   clearTimeout(timer);
-  timer = setTimeout(losing, 8000);
+  timer = setTimeout(() => { losing(); connect(); }, 8000);
 }
 
+let stream;
 function connect() {
-  const stream = new EventSource("/api/v1/events");
+  if (stream) stream.close();
+  stream = new EventSource("/api/v1/events");
   stream.onmessage = (e) => show(e.data);
   stream.onerror = () => {
     losing();
     // The browser reconnects by itself unless the answer was a refusal.
-    if (stream.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
+    if (stream.readyState !== EventSource.CLOSED) return;
+    clearTimeout(timer);
+    timer = setTimeout(connect, 5000);
   };
+  watch();
 }
 
 connect();

@@ -157,6 +157,7 @@ func TestPageWorksWithoutScript(t *testing.T) {
 func TestIDsAreUnique(t *testing.T) {
 	v := sample()
 	v.Pools = append(v.Pools, v.Pools[0])
+	v.Pools[1].Name = "edge"
 	seen := make(map[string]bool)
 	for _, m := range regexp.MustCompile(`\sid="([^"]*)"`).FindAllStringSubmatch(render(t, v), -1) {
 		if seen[m[1]] {
@@ -166,6 +167,30 @@ func TestIDsAreUnique(t *testing.T) {
 	}
 	if len(seen) < 12 {
 		t.Errorf("%d ids; want one for each card at least", len(seen))
+	}
+}
+
+// A card that is open stays that of its service, though a reload brings another
+// server, profile or pool in front of it: what is ordered there is meant for it.
+func TestCardsStayThoseOfTheirServices(t *testing.T) {
+	id := func(v *page.View) string {
+		t.Helper()
+		m := regexp.MustCompile(`popovertarget="([^"]*)" title="eas on cas2:`).FindStringSubmatch(render(t, v))
+		if m == nil || !strings.Contains(render(t, v), `<div id="`+m[1]+`" class="card `) {
+			t.Fatal("eas on cas2 has no card")
+		}
+		return m[1]
+	}
+	v := sample()
+	before := id(v)
+	v.Pools[0].Servers = append([]page.Server{{Name: "cas0", Services: v.Pools[0].Servers[0].Services}}, v.Pools[0].Servers...)
+	v.Pools = append([]page.Pool{{Name: "edge", Servers: []page.Server{{Name: "edge1", Services: []page.Service{{Profile: "oab"}}}}}}, v.Pools...)
+	for i := range v.Pools[1].Servers {
+		s := &v.Pools[1].Servers[i]
+		s.Services = append([]page.Service{{Profile: "ecp"}}, s.Services...)
+	}
+	if after := id(v); after != before {
+		t.Errorf("the card of eas on cas2 is %s, and was %s", after, before)
 	}
 }
 
