@@ -101,23 +101,29 @@ pool = "cas"
 // shell.
 func startDaemon(tb testing.TB, m mode, server, top string, prefix ...string) *daemon {
 	tb.Helper()
-	d := newDaemon(tb, m, "calm", server, top, ownProfiles)
+	d := newDaemon(tb, m, server, daemonText{profile: "calm", top: top, rest: ownProfiles})
 	d.launch(prefix)
 	return d
 }
 
-// newDaemon returns one that serves the profile in front of server once it is
-// launched; rest are tables.
-func newDaemon(tb testing.TB, m mode, profile, server, top, rest string) *daemon {
+// daemonText is what differs in the configuration of a daemon.
+type daemonText struct {
+	profile string
+	top     string // keys before any table
+	rest    string // tables
+}
+
+// newDaemon returns one that stands in front of server once it is launched.
+func newDaemon(tb testing.TB, m mode, server string, text daemonText) *daemon {
 	tb.Helper()
 	dir := tb.TempDir()
 	d := &daemon{t: tb, mode: m, conf: filepath.Join(dir, "casbah.toml"), vip: freeAddress(tb), ended: make(chan struct{})}
 	kind := "http"
 	if m.vip == "tls" {
 		id := newIdentity(tb, dir)
-		kind, rest, d.roots = "https", id.ofVIP()+rest, id.roots
+		kind, text.rest, d.roots = "https", id.ofVIP()+text.rest, id.roots
 	}
-	d.write(fmt.Sprintf(serveConf, m.key()+top, dir, filepath.Join(dir, "access.log"), server, kind, d.vip, profile, rest))
+	d.write(fmt.Sprintf(serveConf, m.key()+text.top, dir, filepath.Join(dir, "access.log"), server, kind, d.vip, text.profile, text.rest))
 	return d
 }
 

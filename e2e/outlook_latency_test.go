@@ -17,7 +17,7 @@ const addedLimit = 300 * time.Microsecond
 // startTunnel starts casbah in a process of its own in front of cas.
 func startTunnel(t *testing.T, m mode, cas *lab.CAS) *rig {
 	t.Helper()
-	d := newDaemon(t, m, "outlook_anywhere", cas.Addr(), "", "")
+	d := newDaemon(t, m, cas.Addr(), daemonText{profile: "outlook_anywhere"})
 	d.launch(nil)
 	return &rig{t: t, mode: m, roots: d.roots, plain: d.vip, tls: d.vip}
 }
