@@ -26,32 +26,37 @@ func (r *rig) arrives(nc net.Conn, text string, unread int) {
 	r.on(func(*loop) {})
 }
 
-// A core that does not want what comes is woken for it once, and no more; later
-// it has all of it, the end too.
-func TestUnwantedOctetsDoNotWake(t *testing.T) {
-	var got strings.Builder
-	ended := make(chan string, 1)
-	held := make(chan struct{})
+// reluctant is a core that holds its client from the first octets on, and uses what
+// comes once a minute has passed.
+func reluctant(held chan<- struct{}, use func(p []byte, d engine.Driver)) *enginetest.Toy {
 	wanted := false
-	core := &enginetest.Toy{
-		OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
-			if !wanted {
-				d.Hold(l, true)
-				close(held)
-				return 0
-			}
-			got.Write(p)
-			return len(p)
-		},
-		OnEnd: func(l engine.Leg, err error, d engine.Driver) {
-			ended <- got.String()
-			d.Close(l, engine.Flush)
-		},
+	return &enginetest.Toy{
 		OnOpen: func(now int64, d engine.Driver) { d.Wake(now + int64(time.Minute)) },
 		OnTick: func(_ int64, _ engine.Cause, d engine.Driver) {
 			wanted = true
 			d.Hold(engine.Client, false)
 		},
+		OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
+			if !wanted {
+				d.Hold(l, true)
+				held <- struct{}{}
+				return 0
+			}
+			use(p, d)
+			return len(p)
+		},
+	}
+}
+
+// A core that does not want what comes is woken for it once, and no more; later
+// it has all of it, the end too.
+func TestUnwantedOctetsDoNotWake(t *testing.T) {
+	var got strings.Builder
+	ended, held := make(chan string, 1), make(chan struct{}, 1)
+	core := reluctant(held, func(p []byte, _ engine.Driver) { got.Write(p) })
+	core.OnEnd = func(l engine.Leg, _ error, d engine.Driver) {
+		ended <- got.String()
+		d.Close(l, engine.Flush)
 	}
 	r := newRig(t, &engine.Listener{New: enginetest.Fixed(core)})
 	nc := enginetest.Dial(t, r.at)
@@ -93,23 +98,7 @@ func TestUnwantedOctetsDoNotWake(t *testing.T) {
 // What follows wakes the loop again once the core has read on.
 func TestWantedOctetsWakeAgain(t *testing.T) {
 	held := make(chan struct{}, 1)
-	wanted := false
-	core := &enginetest.Toy{
-		OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
-			if !wanted {
-				d.Hold(l, true)
-				held <- struct{}{}
-				return 0
-			}
-			d.Send(l, p)
-			return len(p)
-		},
-		OnOpen: func(now int64, d engine.Driver) { d.Wake(now + int64(time.Minute)) },
-		OnTick: func(_ int64, _ engine.Cause, d engine.Driver) {
-			wanted = true
-			d.Hold(engine.Client, false)
-		},
-	}
+	core := reluctant(held, func(p []byte, d engine.Driver) { d.Send(engine.Client, p) })
 	r := newRig(t, &engine.Listener{New: enginetest.Fixed(core)})
 	nc := enginetest.Dial(t, r.at)
 	enginetest.Send(t, nc, "a")
