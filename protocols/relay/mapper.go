@@ -36,7 +36,8 @@ func (m *Mapper) Protocol() *Protocol {
 	}}
 }
 
-// at returns what clients are told that have called addr.
+// at returns what clients are told that have called addr. An address that is none
+// of the VIP's is that of a balancer in front, which a PROXY header has named.
 func (m *Mapper) at(addr netip.Addr) msrpc.Table {
 	var others msrpc.Table
 	for i := range m.Given {
@@ -46,6 +47,9 @@ func (m *Mapper) at(addr netip.Addr) msrpc.Table {
 		case g.Addr.IsUnspecified() && others == nil:
 			others = g.Table
 		}
+	}
+	if others == nil && len(m.Given) > 0 {
+		return m.Given[0].Table
 	}
 	return others
 }

@@ -107,6 +107,21 @@ func TestMapperByAddress(t *testing.T) {
 	}
 }
 
+// Behind a balancer the called address is that one's: clients are told the ports of
+// the first address of the VIP, never those of the servers.
+func TestMapperBehindABalancer(t *testing.T) {
+	bind, ack := mapperBind()
+	s := newMapper(t)
+	s.conf.Given = s.conf.Given[1:]
+	s.conn.Local = netip.MustParseAddrPort("203.0.113.7:135")
+	f := s.open(t)
+	f.sayOctets(f.legs[0], bind)
+	f.sayOctets(f.last, ack)
+	f.sayOctets(f.legs[0], mapQuestion(2))
+	f.sayOctets(f.last, mapAnswer(2, theirs, 0))
+	receivedAll(t, f.legs[0], ack, mapAnswer(2, ours, 0))
+}
+
 // What is held of an answer leaves when the server ends amid it, or is reset.
 func TestMapperThatEndsAmidAnAnswer(t *testing.T) {
 	bind, ack := mapperBind()
