@@ -98,7 +98,7 @@ func (n *Node) Order(c Command) ([]OrderedService, error) {
 		ordered = append(ordered, OrderedService{Pool: p.key.pool, Server: p.key.server, Profile: p.key.profile, Before: before})
 	}
 	n.event("operator", c.text(plans))
-	err = n.saveOrders()
+	err = n.saveOrders(snap)
 	n.engine.Review()
 	n.orders.changed()
 	bound := n.live.table.Stats(now.UnixNano()).ByServer

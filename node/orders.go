@@ -18,6 +18,7 @@ import (
 type orders struct {
 	mu    sync.Mutex // guards the fields below; held for a look or a change
 	all   map[serviceKey]ordered
+	known []serviceKey  // the services of ordered servers before a restart, those without an order too
 	wake  chan struct{} // told of each change; nil before the first look
 	saves sync.Mutex    // serializes saving: what is in force later is in the file last
 }
@@ -118,7 +119,7 @@ func (s *orders) end(now time.Time) []serviceKey {
 // services that are gone, which it returns. A service that before did not know,
 // unless that is nil, takes over what all others of its server have in common; joined
 // says that one did.
-func (s *orders) follow(now time.Time, plans, before []plan) (dropped []serviceKey, joined bool) {
+func (s *orders) follow(now time.Time, plans []plan, before []serviceKey) (dropped []serviceKey, joined bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	named := make(map[serviceKey]bool, len(plans))
@@ -126,7 +127,7 @@ func (s *orders) follow(now time.Time, plans, before []plan) (dropped []serviceK
 		p := &plans[i]
 		named[p.key] = true
 		e := s.all[p.key]
-		if e.order == nil && before != nil && !slices.ContainsFunc(before, func(q plan) bool { return q.key == p.key }) {
+		if e.order == nil && before != nil && !slices.Contains(before, p.key) {
 			e.order = s.common(p.key.server, before)
 			joined = joined || e.order != nil
 		}
@@ -146,13 +147,13 @@ func (s *orders) follow(now time.Time, plans, before []plan) (dropped []serviceK
 }
 
 // common returns the order that all services of a server have; nil: none.
-func (s *orders) common(server string, plans []plan) *Order {
+func (s *orders) common(server string, services []serviceKey) *Order {
 	var o *Order
-	for i := range plans {
-		if plans[i].key.server != server {
+	for _, k := range services {
+		if k.server != server {
 			continue
 		}
-		switch e := s.all[plans[i].key].order; {
+		switch e := s.all[k].order; {
 		case e == nil, o != nil && *e != *o:
 			return nil
 		default:
@@ -191,7 +192,7 @@ func (n *Node) endDrains(now time.Time) {
 		return
 	}
 	n.event("operator", "the time to drain is over, now in maintenance: "+namesOf(ended))
-	if err := n.saveOrders(); err != nil {
+	if err := n.saveOrders(n.snap.Load()); err != nil {
 		n.warn("operator", err.Error())
 	}
 	n.engine.Review()
@@ -199,9 +200,9 @@ func (n *Node) endDrains(now time.Time) {
 
 // followOrders puts the orders in force for the services of snap.
 func (n *Node) followOrders(snap *snapshot) {
-	var before []plan
+	before := n.orders.known
 	if old := n.snap.Load(); old != nil {
-		before = old.plans
+		before = old.services()
 	}
 	dropped, joined := n.orders.follow(time.Now(), snap.plans, before)
 	if len(dropped) > 0 {
@@ -210,9 +211,18 @@ func (n *Node) followOrders(snap *snapshot) {
 	if len(dropped) == 0 && !joined {
 		return
 	}
-	if err := n.saveOrders(); err != nil {
+	if err := n.saveOrders(snap); err != nil {
 		n.warn("operator", err.Error())
 	}
+}
+
+// services returns the keys of all services.
+func (s *snapshot) services() []serviceKey {
+	keys := make([]serviceKey, len(s.plans))
+	for i := range s.plans {
+		keys[i] = s.plans[i].key
+	}
+	return keys
 }
 
 // namesOf names services by their servers.
@@ -236,8 +246,15 @@ const (
 )
 
 type orderFile struct {
-	Version int           `json:"version"`
-	Orders  []orderRecord `json:"orders"`
+	Version int            `json:"version"`
+	Orders  []orderRecord  `json:"orders"`
+	Without []withoutOrder `json:"without,omitempty"` // the other services of the same servers
+}
+
+type withoutOrder struct {
+	Server  string `json:"server"`
+	Pool    string `json:"pool"`
+	Profile string `json:"profile"`
 }
 
 type orderRecord struct {
@@ -258,23 +275,32 @@ func (n *Node) orderFile() stateFile {
 }
 
 // saveOrders writes all orders to the state directory.
-func (n *Node) saveOrders() error {
+func (n *Node) saveOrders(snap *snapshot) error {
 	n.orders.saves.Lock()
 	defer n.orders.saves.Unlock()
-	if err := n.orderFile().save(n.orders.record()); err != nil {
+	if err := n.orderFile().save(n.orders.record(snap.services())); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsaved, err)
 	}
 	return nil
 }
 
-// record returns all orders as they stand in the file.
-func (s *orders) record() *orderFile {
+// record returns all orders as they stand in the file. It names the services that
+// have none as well: what a restart finds beside both was added meanwhile, and joins
+// its server as after a reload.
+func (s *orders) record(services []serviceKey) *orderFile {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := &orderFile{Version: orderFileVersion, Orders: []orderRecord{}}
+	servers := make(map[string]bool) // that have one
 	for _, k := range slices.SortedFunc(maps.Keys(s.all), compareKeys) {
 		o := s.all[k].order
+		servers[k.server] = true
 		f.Orders = append(f.Orders, orderRecord{k.server, k.pool, k.profile, o.State, o.Firm, o.Since, o.Until, o.Wait.String(), o.Who, o.Why})
+	}
+	for _, k := range services {
+		if servers[k.server] && s.all[k].order == nil {
+			f.Without = append(f.Without, withoutOrder{k.server, k.pool, k.profile})
+		}
 	}
 	return f
 }
@@ -313,8 +339,12 @@ func (s *orders) restore(f *orderFile) error {
 		}
 		all[serviceKey{r.Pool, r.Profile, r.Server}] = ordered{order: o}
 	}
+	known := slices.Collect(maps.Keys(all))
+	for _, w := range f.Without {
+		known = append(known, serviceKey{w.Pool, w.Profile, w.Server})
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.all = all
+	s.all, s.known = all, known
 	return nil
 }

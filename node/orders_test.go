@@ -39,6 +39,8 @@ vip = [{ name = "mail", type = "http", listen = ["127.0.0.1:0"], profiles = ["ow
 kind = "none"
 [profile.ecp.probe]
 kind = "none"
+[profile.eas.probe]
+kind = "none"
 `
 }
 
@@ -235,7 +237,7 @@ func TestOrderFile(t *testing.T) {
 	p := plan{key: serviceKey{"cas", "owa", "cas1"}, service: &balance.Service{Server: new(balance.Server)}}
 	want := Order{State: drainOrder, Firm: true, Since: plain(time.Now()), Until: plain(time.Now().Add(time.Hour)), Wait: 90 * time.Second, Who: "a", Why: "b"}
 	s.set(time.Now(), &p, &want)
-	text, err := json.Marshal(s.record())
+	text, err := json.Marshal(s.record(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,6 +266,28 @@ func TestJoinedOrderOutlivesARestart(t *testing.T) {
 	r.stop()
 	if got := ordering(t, dir, `, "ecp"`).ordered(); len(got) != 2 || got["cas1 ecp maintenance"].Why != "disk" {
 		t.Errorf("after a restart %+v; want ecp on cas1 in maintenance, too", got)
+	}
+}
+
+// A service that the file has more after a restart than before joins its server, as
+// after a reload, unless another one of the server is under no order.
+func TestOrdersFollowARestart(t *testing.T) {
+	for _, ready := range []string{"", "owa"} {
+		dir := t.TempDir()
+		r := ordering(t, dir, `, "eas"`)
+		if _, err := r.Order(Command{State: maintenanceOrder, Server: "cas1", Why: "disk"}); err != nil {
+			t.Fatal(err)
+		}
+		if ready != "" {
+			if _, err := r.Order(Command{State: readyOrder, Server: "cas1", Profile: ready}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.stop()
+		got := ordering(t, dir, `, "eas", "ecp"`).ordered()
+		if joined := got["cas1 ecp maintenance"].Why == "disk"; joined != (ready == "") || got["cas1 eas maintenance"].Why != "disk" {
+			t.Errorf("with %q ready before: %+v", ready, got)
+		}
 	}
 }
 
