@@ -44,11 +44,7 @@ func TestAffinityOfRelayedProfiles(t *testing.T) {
 // two servers, and one reads there what the other one has put into the mailbox.
 func TestIMAPOnTwoServersAtOnce(t *testing.T) {
 	engines(t, func(t *testing.T, m mode) {
-		array, err := lab.NewArray(lab.Options{Servers: 2, Mail: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(array.Close)
+		array := newArray(t, lab.Options{Servers: 2, Mail: true})
 		var servers []string
 		for _, s := range array.Servers() {
 			servers = append(servers, s.MailAddr("imap4", false))

@@ -76,7 +76,7 @@ func TestNobodyIsServedAsAnother(t *testing.T) {
 // connections to servers among clients, as most do, it finds foreign names. In front
 // of casbah, the same one finds none.
 func TestStormFindsSharedConnections(t *testing.T) {
-	array := newArray(t)
+	array := newArray(t, lab.Options{})
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL.Scheme, pr.Out.URL.Host = "http", array.CAS(0).Addr()
@@ -88,16 +88,6 @@ func TestStormFindsSharedConnections(t *testing.T) {
 	defer site.Close()
 	sharesIdentities(t, array, site.Listener.Addr().String())
 	casbahDoesNot(t)
-}
-
-func newArray(t *testing.T) *lab.Array {
-	t.Helper()
-	array, err := lab.NewArray(lab.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(array.Close)
-	return array
 }
 
 // sharesIdentities fails the test unless a balancer at addr, in front of array, serves

@@ -40,16 +40,13 @@ func TestTunnelLatency(t *testing.T) {
 	}
 	const rounds = 7
 	modesInTurn(t, func(t *testing.T, m mode) {
-		a, err := lab.NewArray(lab.Options{Servers: 1, AnonymousRPC: true, TLS: true, Interval: 2 * time.Hour})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(a.Close)
+		a := newArray(t, lab.Options{Servers: 1, AnonymousRPC: true, TLS: true, Interval: 2 * time.Hour})
 		ways := [2]*rig{straight(t, m, a), startTunnel(t, m, a.CAS(0))}
 		var small, large pairs
 		for range rounds {
 			var c [2]*circuit
 			for i, r := range ways {
+				var err error
 				if c[i], err = newCircuit(r, "1.1", ""); err != nil {
 					t.Fatal(err)
 				}

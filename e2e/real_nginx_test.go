@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"casbah/lab"
 )
 
 // nginxConf is nginx as guides put it in front of a web site: with connections to the
@@ -49,7 +51,7 @@ func TestRealNginxSharesIdentities(t *testing.T) {
 	t.Parallel()
 	real(t)
 	path := peer(t, "nginx")
-	array := newArray(t)
+	array := newArray(t, lab.Options{})
 	dir, at := t.TempDir(), freeAddresses(t, 1)[0]
 	conf := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, dir, array.CAS(0).Addr(), at), 0o600); err != nil {

@@ -56,11 +56,7 @@ const allProfiles = `"owa", "ecp", "eas", "ews", "outlook_anywhere", "oab", "aut
 // newRig starts a rig that ends with the test.
 func newRig(tb testing.TB, s setup) *rig {
 	tb.Helper()
-	array, err := lab.NewArray(s.lab)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(array.Close)
+	array := newArray(tb, s.lab)
 	dir := tb.TempDir()
 	id := newIdentity(tb, dir)
 	if s.lab.TLS {

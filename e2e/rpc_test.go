@@ -87,7 +87,7 @@ func newRPC(t *testing.T, s rpcSetup) *rpcRig {
 			r.static[0], r.static[1], r.static[2])
 	}
 	if s.servers == nil {
-		r.array = newLab(t, o)
+		r.array = newArray(t, o)
 		for i, c := range r.array.Servers() {
 			address := c.MailAddr("rpc_endpoint_mapper", false)
 			if s.mapper == "pass" {
@@ -107,17 +107,6 @@ func newRPC(t *testing.T, s rpcSetup) *rpcRig {
 	}
 	r.boot(s.servers, fmt.Sprintf(rpcVIPs, s.mapper, r.static[1], r.static[2])+s.extra)
 	return r
-}
-
-// newLab starts an array that ends with the test.
-func newLab(t *testing.T, o lab.Options) *lab.Array {
-	t.Helper()
-	a, err := lab.NewArray(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(a.Close)
-	return a
 }
 
 // boot starts casbah in front of servers, with more tables, and waits until every

@@ -42,11 +42,7 @@ type mailLab struct {
 // newMailLab starts an array whose servers have mail, and a VIP for one protocol.
 func newMailLab(t *testing.T, m mode, protocol string, w mailTLS, drain time.Duration) *mailLab {
 	t.Helper()
-	array, err := lab.NewArray(lab.Options{Servers: 2, Mail: true, TLS: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(array.Close)
+	array := newArray(t, lab.Options{Servers: 2, Mail: true, TLS: true})
 	dir := t.TempDir()
 	r := &mailLab{array: array, id: newIdentity(t, t.TempDir())}
 	s := relaySetup{mode: m, kind: w.kind, profile: protocol, vip: w.keys, drain: drain}
@@ -554,11 +550,7 @@ func TestStartTLSIsReloaded(t *testing.T) {
 // hears nothing of it.
 func TestServersWithoutTLSArePassedOver(t *testing.T) {
 	engines(t, func(t *testing.T, m mode) {
-		array, err := lab.NewArray(lab.Options{Servers: 1, Mail: true, TLS: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(array.Close)
+		array := newArray(t, lab.Options{Servers: 1, Mail: true, TLS: true})
 		bad := newStub(t)
 		go func() {
 			for _, answer := range []string{"-ERR no\r\n", "+OK\r\n+OK injected\r\n", "+OK\r\nGET / HTTP/1.1\r\n", ""} {

@@ -44,11 +44,7 @@ type sunday struct {
 func newSunday(t *testing.T, m mode) *sunday {
 	t.Helper()
 	s := &sunday{over: make(chan struct{}), id: newIdentity(t, t.TempDir())}
-	array, err := lab.NewArray(lab.Options{Servers: 4, Mail: true}) // those of the rig have no mail
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(array.Close)
+	array := newArray(t, lab.Options{Servers: 4, Mail: true}) // those of the rig have no mail
 	var extra strings.Builder
 	var mail []string
 	for _, c := range array.Servers() {

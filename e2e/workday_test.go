@@ -56,11 +56,7 @@ type workday struct {
 
 func newWorkday(t *testing.T, m mode) *workday {
 	t.Helper()
-	array, err := lab.NewArray(lab.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(array.Close)
+	array := newArray(t, lab.Options{})
 	dir, kind, rest, servers := t.TempDir(), "http", "", ""
 	d := &daemon{t: t, mode: m, conf: filepath.Join(dir, "casbah.toml"), vip: freeAddress(t), ended: make(chan struct{})}
 	if m.vip == "tls" {
