@@ -116,12 +116,15 @@ func (s *orders) end(now time.Time) []serviceKey {
 }
 
 // follow puts the orders in force for the services of plans, and drops those of
-// services that are gone, which it returns. A service that before did not know,
-// unless that is nil, takes over what all others of its server have in common; joined
-// says that one did.
+// services that are gone, which it returns. A service that is not among those before,
+// at the start those of the file, takes over what all others of its server have in
+// common; joined says that one did.
 func (s *orders) follow(now time.Time, plans []plan, before []serviceKey) (dropped []serviceKey, joined bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if before == nil {
+		before = s.known
+	}
 	named := make(map[serviceKey]bool, len(plans))
 	for i := range plans {
 		p := &plans[i]
@@ -200,7 +203,7 @@ func (n *Node) endDrains(now time.Time) {
 
 // followOrders puts the orders in force for the services of snap.
 func (n *Node) followOrders(snap *snapshot) {
-	before := n.orders.known
+	var before []serviceKey
 	if old := n.snap.Load(); old != nil {
 		before = old.services()
 	}
@@ -246,28 +249,26 @@ const (
 )
 
 type orderFile struct {
-	Version int            `json:"version"`
-	Orders  []orderRecord  `json:"orders"`
-	Without []withoutOrder `json:"without,omitempty"` // the other services of the same servers
+	Version int             `json:"version"`
+	Orders  []orderRecord   `json:"orders"`
+	Without []serviceRecord `json:"without,omitempty"` // the other services of the same servers
 }
 
-type withoutOrder struct {
+type serviceRecord struct {
 	Server  string `json:"server"`
 	Pool    string `json:"pool"`
 	Profile string `json:"profile"`
 }
 
 type orderRecord struct {
-	Server  string    `json:"server"`
-	Pool    string    `json:"pool"`
-	Profile string    `json:"profile"`
-	State   string    `json:"state"`
-	Firm    bool      `json:"firm,omitempty"`
-	Since   time.Time `json:"since"`
-	Until   time.Time `json:"until,omitzero"`
-	Wait    string    `json:"wait"`
-	Who     string    `json:"who,omitempty"`
-	Why     string    `json:"why,omitempty"`
+	serviceRecord
+	State string    `json:"state"`
+	Firm  bool      `json:"firm,omitempty"`
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until,omitzero"`
+	Wait  string    `json:"wait"`
+	Who   string    `json:"who,omitempty"`
+	Why   string    `json:"why,omitempty"`
 }
 
 func (n *Node) orderFile() stateFile {
@@ -295,11 +296,11 @@ func (s *orders) record(services []serviceKey) *orderFile {
 	for _, k := range slices.SortedFunc(maps.Keys(s.all), compareKeys) {
 		o := s.all[k].order
 		servers[k.server] = true
-		f.Orders = append(f.Orders, orderRecord{k.server, k.pool, k.profile, o.State, o.Firm, o.Since, o.Until, o.Wait.String(), o.Who, o.Why})
+		f.Orders = append(f.Orders, orderRecord{serviceRecord{k.server, k.pool, k.profile}, o.State, o.Firm, o.Since, o.Until, o.Wait.String(), o.Who, o.Why})
 	}
 	for _, k := range services {
 		if servers[k.server] && s.all[k].order == nil {
-			f.Without = append(f.Without, withoutOrder{k.server, k.pool, k.profile})
+			f.Without = append(f.Without, serviceRecord{k.server, k.pool, k.profile})
 		}
 	}
 	return f
