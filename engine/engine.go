@@ -62,8 +62,9 @@ type Core interface {
 	Secured(now int64, l Leg, dropped int, err error, d Driver)
 	// End reports that l sends nothing more. A nil err is a FIN: what was read
 	// before it has been offered, and l can still be sent to. Otherwise l is
-	// gone in both directions and free once the call returns. Under TLS a FIN is
-	// one with a close_notify; without, anybody may have sent it, and err is
+	// gone in both directions and free once the call returns, and what was sent to
+	// other legs before has left, as far as they take it: no reset by the core
+	// overtakes what l said. Under TLS a FIN is one with a close_notify; without, anybody may have sent it, and err is
 	// io.ErrUnexpectedEOF (RFC 8446, Section 6.1).
 	End(now int64, l Leg, err error, d Driver)
 	// Drained tells that what a full leg held back has left.

@@ -35,7 +35,7 @@ const (
 const (
 	LingerTime   = 2 * time.Second  // for a peer to take the last octets
 	LingerOctets = 256 << 10        // that it may go on sending meanwhile
-	FlushTime    = 10 * time.Second // for what is queued when a leg is closed
-	KillTime     = time.Second      // for the same, once the connection is killed
+	FlushTime    = 10 * time.Second // for what is queued when a leg is closed, as long as the peer takes none of it: with some of it, the time begins anew
+	KillTime     = time.Second      // for all of it, once the connection is killed
 	FailTime     = time.Second      // a leg that cannot be written to is still read: a server that answers early and closes has sent its answer before
 )

@@ -1,9 +1,11 @@
 package enginetest
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"syscall"
 	"time"
@@ -17,7 +19,10 @@ func closes() []behaviour {
 		{"close-flush", flush, alone},
 		{"close-done", done, alone},
 		{"close-flush-then-linger", lingerEnds, together},
+		{"close-flush-cut-off", flushCutOff, together},
+		{"close-notify-answered", closeNotify, alone},
 		{"close-half", half, alone},
+		{"close-half-then-flush", halfThenFlush, together},
 		{"close-half-upstream", halfUpstream, alone},
 		{"close-reset", reset, alone},
 		{"close-reset-while-stuck", resetWhileStuck, together},
@@ -88,6 +93,82 @@ func lingerEnds(t *trial) {
 			Wait(t, s)
 		})
 	}
+}
+
+// flushCutOff resets a client that has not taken all in the time that it has: a FIN
+// would say that this was all.
+func flushCutOff(t *trial) {
+	t.inModesTogether(func(t *trial, m mode) {
+		core := &Toy{
+			OnOpen: func(_ int64, d engine.Driver) { d.Send(engine.Client, []byte("hello")) },
+			OnTick: func(_ int64, why engine.Cause, d engine.Driver) {
+				if why == engine.Kill {
+					d.Send(engine.Client, make([]byte, unsendable))
+					d.Close(engine.Client, engine.Flush)
+				}
+			},
+		}
+		s := t.start(engine.Config{}, m.listener(Fixed(core)))
+		nc := m.dial(t, s.at)
+		Expect(t, nc, "hello")
+		s.Kill()
+		Wait(t, s)
+		if n, err := io.Copy(io.Discard, nc); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("read %d octets, %v; want a reset", n, err)
+		}
+	})
+}
+
+// closeNotify says that nothing follows (RFC 8446, Section 6.1) to a client that has
+// said so before and reads on, and would take the answer for one that was cut off.
+func closeNotify(t *trial) {
+	core := &Toy{OnEnd: func(l engine.Leg, _ error, d engine.Driver) {
+		d.Send(l, []byte("answer"))
+		d.Close(l, engine.Flush)
+	}}
+	s := t.start(engine.Config{}, overTLS.listener(Fixed(core)))
+	nc := tls.Client(cuts{Dial(t, s.at)}, ClientTLS())
+	Send(t, nc, "x")
+	if err := nc.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	Expect(t, nc, "answer")
+	ExpectEnd(t, nc)
+	_ = nc.Close()
+	Wait(t, s)
+}
+
+// cuts is a connection of which a FIN is no good end.
+type cuts struct{ net.Conn }
+
+var errFIN = errors.New("a FIN without a close_notify")
+
+func (c cuts) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = errFIN
+	}
+	return n, err
+}
+
+// halfThenFlush closes a leg that was closed by half before, and whose peer neither
+// closes nor sends.
+func halfThenFlush(t *trial) {
+	t.inModesTogether(func(t *trial, m mode) {
+		core := &Toy{OnTick: func(_ int64, _ engine.Cause, d engine.Driver) { d.Close(engine.Client, engine.Flush) }}
+		core.OnBytes = func(l engine.Leg, p []byte, d engine.Driver) int {
+			d.Send(l, []byte("bye"))
+			d.Close(l, engine.Half)
+			d.Wake(core.after(10 * time.Millisecond))
+			return len(p)
+		}
+		s := t.start(engine.Config{}, m.listener(Fixed(core)))
+		nc := m.dial(t, s.at)
+		Send(t, nc, "x")
+		Expect(t, nc, "bye")
+		ExpectEnd(t, nc)
+		Wait(t, s)
+	})
 }
 
 // half sends FIN and goes on reading. Nothing is sent after it.

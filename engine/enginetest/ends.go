@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ func ends() []behaviour {
 		{"end-upstream", endUpstream, alone},
 		{"end-after-hold", endAfterHold, alone},
 		{"end-behind-octets", endBehindOctets, alone},
+		{"end-reset-behind-octets", resetBehindOctets, alone},
 		{"end-of-write", endOfWrite, together},
 		{"end-early-answer", earlyAnswer, alone},
 	}
@@ -267,6 +269,76 @@ func hitAndRun(t *trial, to netip.AddrPort, reset bool) {
 		_ = nc.SetLinger(0)
 	}
 	_ = nc.Close()
+}
+
+// resetBehindOctets passes on what a server said before it reset the connection,
+// though the core hears of both in one turn and resets its client at once.
+func resetBehindOctets(t *trial) {
+	for _, secure := range []bool{false, true} {
+		for _, moves := range []bool{false, true} {
+			t.run(fmt.Sprintf("upstream-tls=%v/moves=%v", secure, moves), func(t *trial) {
+				t.inModes(func(t *trial, m mode) {
+					begin, gone := make(chan struct{}), make(chan struct{})
+					up := Upstream(t, secure, func(nc net.Conn) { sayLastWords(nc, begin, gone) })
+					s := t.start(engine.Config{}, m.listener(Fixed(newHeir(up, moves, begin, gone))))
+					nc := m.dial(t, s.at)
+					Send(t, nc, "dial")
+					Expect(t, nc, "dialled")
+					Send(t, nc, "begin")
+					if got, err := io.ReadAll(nc); string(got) != "last words" || !errors.Is(err, syscall.ECONNRESET) {
+						t.Errorf("read %q, %v; want the last words, and a reset", got, err)
+					}
+					Wait(t, s)
+				})
+			})
+		}
+	}
+}
+
+// sayLastWords waits for begin, speaks, resets the connection, and closes gone.
+func sayLastWords(nc net.Conn, begin, gone chan struct{}) {
+	if over, ok := nc.(*tls.Conn); ok {
+		_ = over.Handshake() //nolint:noctx // its end ends it
+	}
+	<-begin
+	for _, word := range []string{"last ", "words"} { // the first may wake a reader
+		_, _ = io.WriteString(nc, word)
+		delivered(nc) // closing drops what has not arrived
+	}
+	resetConn(nc)
+	close(gone)
+}
+
+// newHeir returns a core that dials to at the first octets of its client. At the next
+// ones it closes begin, and goes on when gone is closed, so that what came meanwhile
+// is there at once. It passes on what the server says, and any end by a reset.
+func newHeir(to *balance.Endpoint, moves bool, begin, gone chan struct{}) *Toy {
+	dialled := false
+	return &Toy{
+		OnBytes: func(l engine.Leg, p []byte, d engine.Driver) int {
+			switch {
+			case l != engine.Client:
+				d.Send(engine.Client, p)
+			case !dialled:
+				dialled = true
+				d.Dial(to, false)
+			default:
+				close(begin)
+				<-gone
+			}
+			return len(p)
+		},
+		OnDialed: func(l engine.Leg, _ bool, _ error, d engine.Driver) {
+			d.Send(engine.Client, []byte("dialled"))
+			if moves {
+				d.Move(l, engine.Client, -1)
+			}
+		},
+		OnEnd: func(_ engine.Leg, _ error, d engine.Driver) {
+			d.Close(1, engine.Reset)
+			d.Close(engine.Client, engine.Reset)
+		},
+	}
 }
 
 // endOfWrite reports a leg that fails while it is held, once octets that are

@@ -23,6 +23,7 @@ func moves() []behaviour {
 		{"move-to-closed-leg", moveToClosedLeg, alone},
 		{"move-held", moveHeld, alone},
 		{"move-long", longMoves, alone},
+		{"move-unpaced", moveUnpaced, alone},
 	}
 }
 

@@ -1,8 +1,11 @@
 package enginetest
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,9 +83,25 @@ func Dial(tb testing.TB, to netip.AddrPort) *net.TCPConn {
 	tb.Helper()
 	nc, err := tryDial(tb, to)
 	if err != nil {
-		tb.Fatal(err)
+		tb.Fatalf("%v; the system's sockets of that port:\n%s", err, socketsAt(to.Port()))
 	}
 	return nc
+}
+
+// socketsAt returns the lines of proc_net_tcp(5) with that port: who waits for
+// whom, and how long the queues are.
+func socketsAt(port uint16) string {
+	list, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		return err.Error()
+	}
+	var found []string
+	for line := range strings.Lines(string(list)) {
+		if strings.Contains(line, fmt.Sprintf(":%04X ", port)) {
+			found = append(found, line)
+		}
+	}
+	return strings.Join(found, "")
 }
 
 // tryDial is Dial of what may not be there.

@@ -238,7 +238,8 @@ func startTLSFails(t *trial) {
 	}
 }
 
-// startTLSRefused answers at once where TLS cannot begin.
+// startTLSRefused answers at once where TLS cannot begin. What is sent behind it was
+// to leave in TLS, and leaves in no other way.
 func startTLSRefused(t *trial) {
 	up := Upstream(t, false, Discard)
 	for _, tt := range []struct {
@@ -262,6 +263,7 @@ func startTLSRefused(t *trial) {
 						tt.act(d)
 					}
 					d.StartTLS(tt.on, true)
+					d.Send(tt.on, []byte("for TLS alone"))
 					return len(p)
 				},
 				OnSecured: func(_ engine.Leg, _ int, err error, d engine.Driver) {

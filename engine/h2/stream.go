@@ -18,12 +18,13 @@ type stream struct {
 	request request // the reader's own
 	answer  answer  // the writer's own
 
-	mu      sync.Mutex    // guards the fields below; held for a look, and to tell net/http that writes are to end
-	writing bool          // the writer is at it, so that over stays open
-	closed  bool          // by the driver
-	whole   bool          // the response is complete
-	over    chan struct{} // closed when w is not needed any more
-	ended   bool          // over is closed
+	mu       sync.Mutex    // guards the fields below; held for a look, and to tell net/http that writes are to end
+	writing  bool          // the writer is at it, so that over stays open
+	closed   bool          // by the driver
+	patience time.Duration // for each piece of what the driver flushes; 0: no matter how long
+	whole    bool          // the response is complete
+	over     chan struct{} // closed when w is not needed any more
+	ended    bool          // over is closed
 }
 
 func newStream(s *session, w http.ResponseWriter, r *http.Request) *stream {
@@ -66,7 +67,7 @@ func (st *stream) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// respond writes what is there of the response.
+// respond writes what is there of the response, in pieces of a frame.
 func (st *stream) respond(p []byte) (whole bool, err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -74,11 +75,26 @@ func (st *stream) respond(p []byte) (whole bool, err error) {
 			whole, err = false, errAnswer
 		}
 	}()
-	whole, err = st.answer.take(p)
+	for len(p) > 0 && err == nil {
+		n := min(len(p), frameSize)
+		whole, err = st.answer.take(p[:n])
+		p = p[n:]
+		st.goOn()
+	}
 	if err == nil && !whole { // else it leaves with the end of the stream
 		err = st.control.Flush()
 	}
 	return whole, err
+}
+
+// goOn gives a client that has taken a piece, however slowly, as much time for the
+// next one: many streams share its line.
+func (st *stream) goOn() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.patience > 0 && !st.closed {
+		_ = st.control.SetWriteDeadline(time.Now().Add(st.patience))
+	}
 }
 
 // cause is err, or that of a write to a stream that was closed meanwhile.
@@ -162,6 +178,10 @@ func (st *stream) SetWriteDeadline(t time.Time) error {
 	defer st.mu.Unlock()
 	if st.ended {
 		return net.ErrClosed
+	}
+	st.patience = 0
+	if !t.IsZero() {
+		st.patience = time.Until(t)
 	}
 	return st.control.SetWriteDeadline(t)
 }

@@ -1,6 +1,7 @@
 package netconn
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -27,6 +28,48 @@ func TestFlushIsBounded(t *testing.T) {
 		}
 		_ = a.Close()
 	})
+}
+
+// TestFlushTimeIsForProgress gives a peer that takes what is queued, if slowly, all
+// of it.
+func TestFlushTimeIsForProgress(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := net.Pipe()
+			ln := &engine.Listener{New: enginetest.OneShot("answer", engine.Flush)}
+			line := &slowPipe{Conn: a}
+			client := net.Conn(line)
+			if secure {
+				ln.TLS = enginetest.ServerTLS()
+				client = tls.Client(line, enginetest.ClientTLS())
+			}
+			e := New(engine.Config{})
+			e.ServeConn(b, ln)
+			enginetest.Send(t, client, "x")
+			line.wait = bounds.FlushTime / 2
+			began := time.Now()
+			enginetest.Expect(t, client, "answer")
+			if took, want := time.Since(began), 3*bounds.FlushTime; took < want {
+				t.Errorf("the peer took all in %v; want %v or more", took, want)
+			}
+			_ = a.Close()
+			finish(t, e)
+		})
+	}
+}
+
+// slowPipe is a pipe that is read octet by octet once it is told to wait.
+type slowPipe struct {
+	net.Conn
+	wait time.Duration
+}
+
+func (p *slowPipe) Read(b []byte) (int, error) {
+	if p.wait == 0 {
+		return p.Conn.Read(b)
+	}
+	time.Sleep(p.wait)
+	return p.Conn.Read(b[:1])
 }
 
 // halfPipe is a pipe whose peer does not mind FIN.

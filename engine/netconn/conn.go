@@ -136,6 +136,10 @@ func (c *conn) tick(why engine.Cause) {
 		return // it ends with its request, and the client would take its end for the answer
 	}
 	c.mu.Lock()
+	if c.over {
+		c.mu.Unlock()
+		return
+	}
 	c.now = c.engine.clock()
 	c.ticks[why] = true
 	c.due = true
@@ -145,8 +149,15 @@ func (c *conn) tick(why engine.Cause) {
 			c.abort(l)
 		}
 	}
-	session := c.session
-	c.leaveBy(why == engine.Kill)
+	c.run()
+	if why == engine.Kill {
+		c.resetAll()
+	}
+	session, dirty := c.session, c.takeDirty()
+	c.unlock()
+	if dirty != nil { // who tells all connections waits for no peer
+		c.engine.running.Go(func() { c.flush(dirty) })
+	}
 	if session != nil && why == engine.Drain {
 		session.Drain()
 	}
@@ -165,14 +176,8 @@ func (c *conn) fire() {
 
 // leave ends a turn that is no reader's: the core is called for what is due,
 // then the mutex is released and what was sent is written.
-func (c *conn) leave() { c.leaveBy(false) }
-
-// leaveBy is leave; with reset, what the core leaves open is reset.
-func (c *conn) leaveBy(reset bool) {
+func (c *conn) leave() {
 	c.run()
-	if reset {
-		c.resetAll()
-	}
 	dirty := c.takeDirty()
 	c.unlock()
 	c.flush(dirty)

@@ -5,7 +5,6 @@ import (
 	"net"
 	"sync"
 
-	"casbah/internal/tlsbio"
 	"casbah/internal/tlsid"
 )
 
@@ -20,8 +19,6 @@ type cork struct {
 	mu   sync.Mutex // guards the fields below, and the order of writes
 	held bool       // a Write of the tls.Conn is going on
 	out  *buffer    // its records
-
-	in tlsbio.Records // of a socket that may be parked; guarded by its mutex
 }
 
 // cork must stand for the whole net.Conn, reads and deadlines as the socket's.
@@ -52,20 +49,7 @@ func (c *cork) Read(p []byte) (int, error) {
 	if err == io.EOF { //nolint:errorlint // a net.Conn returns it as it is
 		err = errCut
 	}
-	if c.parks {
-		c.socket.mu.Lock()
-		c.in.Pass(p[:n])
-		c.socket.mu.Unlock()
-	}
 	return n, err
-}
-
-// whole reports whether no record was read in part. A part that came before a
-// hand-over would be taken, with the rest, for an answer after it.
-func (c *cork) whole() bool {
-	c.socket.mu.Lock()
-	defer c.socket.mu.Unlock()
-	return c.in.Whole()
 }
 
 // Write implements net.Conn for the tls.Conn.

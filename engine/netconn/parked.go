@@ -33,7 +33,7 @@ func (p *parked) put(l *leg) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	shelf := p.shelves[l.endpoint]
-	if p.closed || len(shelf) >= bounds.Parked {
+	if p.closed || len(shelf) >= bounds.Parked || !l.wire.sock.shelve() {
 		return false
 	}
 	if p.shelves == nil {
@@ -41,7 +41,6 @@ func (p *parked) put(l *leg) bool {
 	}
 	l.parkedIn = p
 	l.onShelf = true
-	l.wire.sock.nextGen()
 	l.owner.Store(nil)
 	p.shelves[l.endpoint] = append(shelf, parkedLeg{l, p.clock()})
 	if p.sweep == nil {
@@ -184,9 +183,6 @@ func (c *conn) park(l *leg) bool {
 	clean := l.r == l.w && bufferFree && l.quiet() && !l.half &&
 		l.writeErr == nil && !l.readOver && !l.shut && !l.waiting && l.reading
 	if !clean || l.endpoint == nil || l.wire == nil || !l.wire.sock.parks {
-		return false
-	}
-	if l.wire.cork != nil && !l.wire.cork.whole() {
 		return false
 	}
 	if l.endpoint.Personal() || l.tied != 0 || l.wire.tls != nil && l.endpoint.TLS == nil {

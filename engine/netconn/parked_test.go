@@ -1,12 +1,15 @@
 package netconn
 
 import (
+	"crypto/tls"
+	"io"
 	"net"
 	"testing"
 
 	"casbah/balance"
 	"casbah/engine"
 	"casbah/engine/bounds"
+	"casbah/engine/enginetest"
 )
 
 // TestParkedLimits keeps bounds.Parked connections, for bounds.ParkTime, until Drain.
@@ -41,6 +44,25 @@ func TestParkedLimits(t *testing.T) {
 	p.shut()
 	if len(p.shelves) != 0 || park() {
 		t.Error("something is parked after shut")
+	}
+}
+
+// TestPartOfARecordIsNotShelved counts octets of TLS from when they are read, be it
+// between the look that parks the connection and the end of that read.
+func TestPartOfARecordIsNotShelved(t *testing.T) {
+	up := enginetest.Upstream(t, false, func(nc net.Conn) {
+		_, _ = io.WriteString(nc, "\x17\x03\x03\x00\x02") // the header of a record
+		enginetest.Discard(nc)
+	})
+	at, _ := up.Addr()
+	w := &wire{sock: newSocket(enginetest.Dial(t, at))}
+	w.sock.parks = true
+	w.secure(tls.Client, enginetest.ClientTLS())
+	if n, err := w.sock.Read(make([]byte, 5)); n != 5 || err != nil {
+		t.Fatal(n, err)
+	}
+	if w.sock.shelve() {
+		t.Error("shelve() = true amid a record")
 	}
 }
 

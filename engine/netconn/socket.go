@@ -1,8 +1,16 @@
 package netconn
 
 import (
+	"errors"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
+	"time"
+
+	"casbah/engine/bounds"
+	"casbah/internal/pacing"
+	"casbah/internal/tlsbio"
 )
 
 // socket is the transport of a wire, with reads that need no buffer while they
@@ -14,16 +22,19 @@ type socket struct {
 	rawReader                                  // of the platform; its zero value is none
 	stayer                                     // likewise
 
-	ahead   []byte // read with a PROXY header, before anything else
-	hurried bool   // Read answers errNotNow instead of waiting; the reader's own
+	ahead   []byte       // read with a PROXY header, before anything else
+	bulk    pacing.Meter // of what was spliced to it; its one writer's
+	hurried bool         // Read answers errNotNow instead of waiting; the reader's own
+	flushes atomic.Bool  // the leg is closed, and what is queued leaves
 
 	// A socket that may be parked has generations: odd while it is parked, even
 	// while it has an owner.
 	parks   bool       // it may be parked
 	mu      sync.Mutex // guards the fields below, and is held for the read system call
 	gen     uint64
-	readGen uint64 // at the last read
-	spoiled bool   // something came while it was parked
+	readGen uint64          // at the last read
+	records *tlsbio.Records // that were read; nil: no TLS
+	spoiled bool            // something came while it was parked
 }
 
 // notNowError is the error of a read that would wait. It is temporary, so that a
@@ -61,6 +72,21 @@ func (s *socket) Read(p []byte) (int, error) {
 	return s.Conn.Read(p)
 }
 
+// Write implements net.Conn. A peer that takes some of what is queued at a leg that
+// is closed has as much time for the rest.
+func (s *socket) Write(p []byte) (n int, err error) {
+	for {
+		m, err := s.Conn.Write(p[n:])
+		if n += m; err == nil || m == 0 || !s.flushes.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		_ = s.SetWriteDeadline(time.Now().Add(bounds.FlushTime))
+		if !s.flushes.Load() { // it was to be closed meanwhile, by a deadline
+			return n, err
+		}
+	}
+}
+
 // fill is wire.fill without TLS.
 func (s *socket) fill(size int) (*buffer, int, error) {
 	if s.raw != nil && len(s.ahead) == 0 {
@@ -89,11 +115,16 @@ func (s *socket) stale() bool {
 	return s.readGen != s.gen || s.spoiled
 }
 
-// nextGen begins the next generation.
-func (s *socket) nextGen() {
+// shelve begins the parked generation, unless a TLS record was read in part: that
+// would be taken, with what comes of it after the hand-over, for an answer.
+func (s *socket) shelve() bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.records != nil && !s.records.Whole() {
+		return false
+	}
 	s.gen++
-	s.mu.Unlock()
+	return true
 }
 
 // handOver ends the parked generation, unless anything has come from the peer,

@@ -78,6 +78,9 @@ func (s *socket) tryRead(fd uintptr) bool {
 	if s.parks {
 		s.readGen = s.gen
 		s.spoiled = s.spoiled || s.gen%2 == 1
+		if s.records != nil && n > 0 {
+			s.records.Pass(p[:n])
+		}
 	}
 	switch {
 	case errno != nil:

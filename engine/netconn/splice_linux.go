@@ -71,7 +71,7 @@ func (l *leg) splice(fd int, to *leg, left int64) (moved bool, failed error) {
 	var err error
 	if p := getPipe(); p != nil {
 		if n, failed = p.fill(fd, left); n > 0 {
-			err = to.wire.sock.drain(p, n)
+			err = to.wire.sock.drain(p, n, left)
 		}
 		if err == nil {
 			p.put()
@@ -125,8 +125,8 @@ func (p *splicePipe) fill(fd int, left int64) (int, error) {
 	}
 }
 
-// drain writes the n octets of p.
-func (s *socket) drain(p *splicePipe, n int) error {
+// drain writes the n octets of p, the first of left; -1 is without end.
+func (s *socket) drain(p *splicePipe, n int, left int64) error {
 	var failed error
 	err := s.raw.Write(func(fd uintptr) bool {
 		for n > 0 {
@@ -140,6 +140,7 @@ func (s *socket) drain(p *splicePipe, n int) error {
 				return true
 			default:
 				n -= int(k)
+				s.bulk.Count(int(fd), int(k), left)
 			}
 		}
 		return true

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+
+	"casbah/internal/tlsbio"
 )
 
 // wire is the connection of a leg: a socket, with TLS over it or without. One
@@ -19,6 +21,9 @@ type wire struct {
 // handshake is the caller's.
 func (w *wire) secure(side func(net.Conn, *tls.Config) *tls.Conn, cfg *tls.Config) {
 	w.cork = &cork{socket: w.sock}
+	if w.sock.parks {
+		w.sock.records = new(tlsbio.Records)
+	}
 	w.tls = side(w.cork, cfg)
 }
 

@@ -203,6 +203,7 @@ func (l *leg) writeFailed(c *conn, err error) {
 	l.out = nil
 	switch {
 	case l.gone:
+		l.wire.sock.reset() // a FIN would say that this was all
 		l.shutdown()
 	case l.shakes():
 		l.awake.Signal() // its reader answers StartTLS
@@ -227,7 +228,7 @@ func (c *conn) finish(l *leg) {
 	}
 	if l.queued() > 0 {
 		wait := bounds.FlushTime
-		if c.killed {
+		if l.wire.sock.flushes.Store(!c.killed); c.killed {
 			wait = bounds.KillTime
 		}
 		_ = l.wire.sock.SetWriteDeadline(time.Now().Add(wait))
@@ -256,6 +257,7 @@ func (c *conn) abort(l *leg) {
 func (l *leg) shutdown() {
 	if !l.shut && l.wire != nil {
 		l.shut = true
+		l.wire.sock.flushes.Store(false)
 		l.wire.sock.close()
 	}
 }

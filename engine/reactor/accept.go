@@ -56,6 +56,7 @@ func (lp *loop) acceptOne(a *acceptor) bool {
 		return false
 	default:
 		a.fail(errno)
+		lp.mute(a) // or it would be reported again and again
 		return false
 	}
 }

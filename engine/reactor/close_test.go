@@ -4,7 +4,10 @@ package reactor
 
 import (
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
+	"syscall"
 	"testing"
 
 	"casbah/engine"
@@ -65,6 +68,39 @@ func TestDoneDoesNotLinger(t *testing.T) {
 			}
 			enginetest.Wait(t, r)
 			r.wantLegs(0, 0)
+		})
+	}
+}
+
+// What is queued when a leg is closed leaves as long as its peer takes some of it in
+// bounds.FlushTime. A peer that does not is reset: a FIN would say that this was all.
+func TestFlushTimeIsForProgress(t *testing.T) {
+	const part, parts = 8 << 20, 4 // more than the buffers of the system take
+	for _, reads := range []bool{true, false} {
+		t.Run(map[bool]string{true: "slow", false: "stuck"}[reads], func(t *testing.T) {
+			r := newRig(t, &engine.Listener{New: enginetest.OneShot(string(make([]byte, parts*part)), engine.Flush)})
+			nc := enginetest.Dial(t, r.at)
+			_ = nc.SetReadBuffer(64 << 10)
+			enginetest.Send(t, nc, "x")
+			enginetest.Expect(t, nc, "\x00")
+			got := int64(1)
+			for range parts - 1 {
+				r.pass(bounds.FlushTime - slot)
+				if !reads {
+					continue
+				}
+				n, err := io.CopyN(io.Discard, nc, part)
+				if got += n; err != nil {
+					t.Fatalf("read %d octets, %v; want %d", got, err, parts*part)
+				}
+			}
+			if !reads {
+				enginetest.Wait(t, r)
+			}
+			n, err := io.Copy(io.Discard, nc)
+			if got += n; reads && (err != nil || got != parts*part) || !reads && !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("read %d octets, %v; want all %d if they were taken, else a reset", got, err, parts*part)
+			}
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"casbah/balance"
 	"casbah/engine"
 	"casbah/engine/bounds"
+	"casbah/internal/pacing"
 )
 
 // leg is one connection of a core, or one that is parked. It holds memory for
@@ -33,8 +34,9 @@ type leg struct {
 	// Writing: what is in the pipe goes first, then out.
 	out     *buffer
 	pipe    *pipe
-	werr    error // why nothing can be sent any more
-	failure error // End with it is due, after all else
+	bulk    pacing.Meter // of what goes through pipes
+	werr    error        // why nothing can be sent any more
+	failure error        // End with it is due, after all else
 
 	state
 }
@@ -166,6 +168,7 @@ func (l *leg) failed(c *conn) {
 	if l.gone {
 		return
 	}
+	c.sendOff(l)
 	c.core.End(l.loop.now, l.id, err, c)
 	if !l.gone {
 		c.detach(l)

@@ -149,6 +149,7 @@ func (l *leg) splice() bool {
 	p.n = n
 	to.pipe = p
 	m.take(n)
+	to.bulk.Count(int(to.fd), n, m.left)
 	if m.to == nil {
 		l.conn.due = true
 	}

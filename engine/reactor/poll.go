@@ -16,7 +16,7 @@ const linger = 5 * time.Millisecond
 // poll takes the next events, and waits for them if there is nothing else to do.
 func (lp *loop) poll() {
 	wait := time.Duration(0)
-	if len(lp.ready) == 0 && lp.shaking.empty() {
+	if len(lp.ready) == 0 && len(lp.dirty) == 0 && lp.shaking.empty() { // dirty behind a panic
 		wait = lp.sleep()
 	}
 	lp.event, lp.last = 0, lp.await(wait)

@@ -10,10 +10,10 @@ import (
 )
 
 // This file holds the system calls that skip the scheduler of the Go runtime:
-// telling it of a call costs more than many of these calls themselves. None of
-// them may block; all descriptors are non-blocking. The one call that waits,
-// epoll_wait with a time, goes through the runtime (poll.go): a thread that
-// slept unknown to it would stop the garbage collector.
+// telling it of a call costs more than many of these calls themselves. All
+// descriptors are non-blocking, and no call waits but pollEvents, for some
+// milliseconds. Longer waits go through the runtime (poll.go): a thread that slept
+// unknown to it would keep a processor from others.
 
 // Pointers are turned into numbers within the calls themselves: only there the
 // compiler keeps what they point to alive and in its place.

@@ -166,10 +166,8 @@ func (s *listening) Close() {
 // unlisten accepts what waits at a listening socket and closes it.
 func (lp *loop) unlisten(fd int) {
 	if a := lp.acceptors[fd]; a != nil {
-		for range backlog {
-			if !lp.acceptOne(a) {
-				break
-			}
+		for i, more := 0, true; more && i < backlog; i++ {
+			lp.guard(func() { more = lp.acceptOne(a) }) // one whose core panics ends alone
 		}
 		delete(lp.acceptors, fd)
 	}

@@ -41,6 +41,9 @@ func (c *conn) StartTLS(id engine.Leg, dropUnread bool) {
 	default:
 		l.secure(tlsbio.Client, cfg, netip.AddrPort{}, netip.AddrPort{})
 	}
+	if l.start == started {
+		l.half = true // what is sent from now on was to leave in TLS
+	}
 }
 
 // startConfig is the configuration of StartTLS; nil: there is none.

@@ -104,8 +104,10 @@ func (l *leg) flush() {
 	}
 	c := l.conn
 	l.loop.at = c
-	if l.werr == nil && l.writePipe() {
-		l.writeOut()
+	queued := l.queued()
+	l.writeQueued()
+	if l.gone && l.blocked && !c.killed && l.queued() < queued { // its peer takes what is queued, if slowly
+		l.limit(l.loop.now + int64(bounds.FlushTime))
 	}
 	if !l.blocked && l.fd >= 0 && l.quiet() && (l.tls == nil || l.tls.done || l.gone) {
 		l.emptied()
@@ -114,11 +116,29 @@ func (l *leg) flush() {
 	c.settle()
 }
 
+// writeQueued writes what is queued, in a pipe or not.
+func (l *leg) writeQueued() {
+	if l.werr == nil && l.writePipe() {
+		l.writeOut()
+	}
+}
+
+// sendOff writes what is queued for all legs but from, which has failed. The core
+// may be about to pass that on by a reset, which must not overtake what from said
+// before.
+func (c *conn) sendOff(from *leg) {
+	for _, l := range c.legs {
+		if l != nil && l != from && l.fd >= 0 && l.up && !l.blocked {
+			l.writeQueued()
+		}
+	}
+}
+
 // writeOut seals and writes what is not in a pipe.
 func (l *leg) writeOut() {
 	if l.tls != nil && l.tls.done {
 		l.tls.seal(l)
-		if l.half || l.gone && !l.parking && !l.eof {
+		if l.half || l.gone && !l.parking {
 			l.tls.end()
 		}
 	}
@@ -174,12 +194,12 @@ func (l *leg) linger() {
 		l.shut()
 		return
 	}
-	if !l.finSent {
+	if !l.finSent { // else by Half
 		l.finSent = true
 		shutdown(int(l.fd))
-		l.limit(l.loop.now + int64(bounds.LingerTime))
-		l.resume()
 	}
+	l.limit(l.loop.now + int64(bounds.LingerTime))
+	l.resume()
 }
 
 // writeFailed notes that nothing can be sent to l any more. What the peer sent
@@ -247,6 +267,8 @@ func (l *leg) late() {
 	l.until = 0
 	c := l.conn
 	switch {
+	case l.gone && l.queued() > 0:
+		l.abort() // a FIN would say that this was all
 	case l.gone:
 		l.shut()
 	case l.dial == dialling:

@@ -27,8 +27,8 @@ var allowed = map[string][]string{
 	"engine/enginetest":  {"engine", "balance", "internal/transparent"}, // for the tests of drivers
 	"engine/datagram":    {"engine", "balance", "internal/transparent"},
 	"engine/h2":          {"engine"},
-	"engine/netconn":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio", "internal/tlsid", "internal/transparent"},
-	"engine/reactor":     {"engine", "engine/bounds", "balance", "internal/proxyhead", "internal/tlsbio", "internal/transparent"},
+	"engine/netconn":     {"engine", "engine/bounds", "balance", "internal/pacing", "internal/proxyhead", "internal/tlsbio", "internal/tlsid", "internal/transparent"},
+	"engine/reactor":     {"engine", "engine/bounds", "balance", "internal/pacing", "internal/proxyhead", "internal/tlsbio", "internal/transparent"},
 	"protocols/http1":    {"engine", "route", "balance", "protocols/rpchttp", "protocols/ntlm"},
 	"protocols/relay":    {"engine", "route", "balance", "internal/hello", "internal/maildialogue", "protocols/msrpc", "protocols/imap4", "protocols/pop3", "protocols/smtp"},
 	"protocols/ntlm":     {},
@@ -57,6 +57,7 @@ var allowed = map[string][]string{
 	"bench/soak":         {"bench/command", "lab"},
 	"bench/idleimap":     {"bench/command", "lab"},
 
+	"internal/pacing":                    {},
 	"internal/transparent":               {},
 	"internal/acmecert":                  {},
 	"internal/pki":                       {},

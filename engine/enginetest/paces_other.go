@@ -1,0 +1,5 @@
+//go:build !linux
+
+package enginetest
+
+func moveUnpaced(t *trial) { t.Skip("pacing is Linux's") }
