@@ -105,11 +105,19 @@ func (d *dialogue) farewell(ctx context.Context, command string) error {
 // quote shows what the server said.
 func (d *dialogue) quote(line []byte) string { return said(line, d.hidden) }
 
+// quotable escapes what stands in a quoted string of IMAP.
+var quotable = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+// holds reports whether text is in line, in either case of its letters.
+func holds(line []byte, text string) bool {
+	return strings.Contains(strings.ToLower(string(line)), strings.ToLower(text))
+}
+
 // said shows, in quotes, the begin of what a server said, for the page and the log:
 // control characters escaped and nothing of it if it holds the hidden text, in
 // either case of its letters.
 func said(line []byte, hidden string) string {
-	if hidden != "" && strings.Contains(strings.ToLower(string(line)), strings.ToLower(hidden)) {
+	if hidden != "" && (holds(line, hidden) || holds(line, quotable.Replace(hidden))) {
 		return "an answer that holds the password"
 	}
 	var b strings.Builder

@@ -94,6 +94,17 @@ func TestIMAPProbeHidesThePassword(t *testing.T) {
 	}
 }
 
+// Nor does one that repeats it as the probe has quoted it.
+func TestIMAPProbeHidesAQuotedPassword(t *testing.T) {
+	for _, text := range []string{`T2 BAD what? LOGIN "probe" "Sec\"re\\t1"`, `? LOGIN "probe" "SEC\"RE\\T1"`} {
+		server := script("* OK [CAPABILITY IMAP4rev1] x\r\n", "* CAPABILITY IMAP4rev1\r\nT1 OK\r\n", text+"\r\n")
+		err := (&IMAPProbe{Endpoint: serve(t, server), Account: Account{User: "probe", Password: `Sec"re\t1`}}).Check(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "an answer that holds the password") {
+			t.Errorf("%q: Check() = %v; want nothing of the answer", text, err)
+		}
+	}
+}
+
 // FuzzIMAP has a server say anything.
 func FuzzIMAP(f *testing.F) {
 	for _, seed := range []string{

@@ -51,8 +51,7 @@ func NewTrace(accounts ...Account) *Trace {
 		if a.Password == "" {
 			continue
 		}
-		escaped := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(a.Password) // a quoted string of IMAP
-		t.secrets = append(t.secrets, a.Password, escaped, url.QueryEscape(a.Password))
+		t.secrets = append(t.secrets, a.Password, quotable.Replace(a.Password), url.QueryEscape(a.Password))
 		for _, coded := range []string{a.User + ":" + a.Password, "\x00" + a.User + "\x00" + a.Password, a.Password} {
 			t.secrets = append(t.secrets, base64.StdEncoding.EncodeToString([]byte(coded)))
 		}
@@ -128,10 +127,11 @@ func (t *Trace) end() {
 		}
 	}
 	if len(said) > 0 {
+		text := t.starred(string(said))
 		if unprintable(said) {
-			t.add(t.by, fmt.Sprintf("%d octets: % x", len(t.turn)+t.more, said[:min(len(said), 32)]))
+			t.add(t.by, fmt.Sprintf("%d octets: % x", len(t.turn)+t.more, text[:min(len(text), 32)]))
 		} else {
-			for line := range strings.Lines(t.starred(string(said))) {
+			for line := range strings.Lines(text) {
 				t.add(t.by, strings.TrimRight(line, "\r\n"))
 			}
 		}

@@ -41,6 +41,7 @@ func TestTraceIsBounded(t *testing.T) {
 		"octets":    strings.Repeat("\x00\xff", 1000),
 		"control":   "\x1b[31mred\x9b31m \u202eback\r\n",
 		"password":  strings.Repeat("you sent CORRECT-horse, ", 1000),
+		"binary":    "Correct-Horse\x00\r\n",
 		"authorize": "Authorization: Basic c2VjcmV0\r\nSet-Cookie: cadata=secret\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,7 +69,7 @@ func TestTraceIsBounded(t *testing.T) {
 				if strings.ContainsFunc(l.Text, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x9b || c == 0x202e }) {
 					t.Errorf("the line %q controls a terminal", l.Text)
 				}
-				if strings.Contains(low, "correct-h") || strings.Contains(low, "c2vj") || strings.Contains(low, "=secret") {
+				if strings.Contains(low, "correct-h") || strings.Contains(low, "43 6f 72") || strings.Contains(low, "c2vj") || strings.Contains(low, "=secret") {
 					t.Errorf("the line %q shows a secret", l.Text)
 				}
 			}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -69,17 +70,45 @@ func (m *mapping) same(o *mapping) bool {
 	})
 }
 
+// inherit takes over what old, of another configuration, knows of the same server:
+// it may hold still, whether the mapper answers now or not.
+func (m *mapping) inherit(old *mapping) {
+	known := old.known.Load()
+	addr, ok := old.mapper.Addr()
+	if known == nil || !ok || m.mapper.Target != old.mapper.Target {
+		return
+	}
+	next := &knowledge{ports: make([]learnedPort, len(m.ask)), err: known.err}
+	for i, iface := range m.ask {
+		if j := slices.Index(old.ask, iface); j >= 0 {
+			next.ports[i] = known.ports[j]
+		}
+	}
+	i := 0
+	for j := range m.lessons {
+		l := &m.lessons[j]
+		if _, reached := l.endpoint.Addr(); !reached && next.ports[i].port != 0 {
+			l.endpoint.SetAddr(netip.AddrPortFrom(addr.Addr(), next.ports[i].port))
+		}
+		i += len(l.interfaces)
+	}
+	m.known.Store(next)
+}
+
 // learn asks the mapper and puts what it says in force for connections to come. It
 // reports whether that is something else, and what an administrator may want to know.
 func (m *mapping) learn(ctx context.Context, now time.Time) (changed bool, news []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked.Store(now.UnixNano())
-	ctx, cancel := context.WithTimeout(ctx, learnTimeout)
+	asking, cancel := context.WithTimeout(ctx, learnTimeout)
 	defer cancel()
-	ports, err := health.Ports(ctx, m.mapper, m.ask)
+	ports, err := health.Ports(asking, m.mapper, m.ask)
 	addr, ok := m.mapper.Addr()
-	if err != nil || !ok { // what was learned stays: it may hold still
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.Canceled): // who asks has gone: that says nothing of the mapper
+		return false, nil
+	case err != nil || !ok: // what was learned stays: it may hold still
 		return false, m.missed(err)
 	}
 	old := m.known.Load()

@@ -44,13 +44,14 @@ func (r *rig) learns() (all []string) {
 	return all
 }
 
-func portsOf(a *lab.Array, why string) (all []string) {
+// portsOf lists what is to be learned of the servers.
+func portsOf(a *lab.Array) (all []string) {
 	for i, c := range a.Servers() {
 		mailbox := netip.MustParseAddrPort(c.MailAddr("rpc_client_access", false)).Port()
 		book := netip.MustParseAddrPort(c.MailAddr("rpc_address_book", false)).Port()
 		name := fmt.Sprintf("cas%d", i+1)
-		all = append(all, fmt.Sprintf("%s rpc_client_access emsmdb %d %s", name, mailbox, why),
-			fmt.Sprintf("%s rpc_address_book nspi %d %s", name, book, why), fmt.Sprintf("%s rpc_address_book rfr %d %s", name, book, why))
+		all = append(all, fmt.Sprintf("%s rpc_client_access emsmdb %d ", name, mailbox),
+			fmt.Sprintf("%s rpc_address_book nspi %d ", name, book), fmt.Sprintf("%s rpc_address_book rfr %d ", name, book))
 	}
 	return all
 }
@@ -60,7 +61,7 @@ func portsOf(a *lab.Array, why string) (all []string) {
 func TestPortsAreLearned(t *testing.T) {
 	a, pool := rpcLab(t)
 	r := newRig(t, t.TempDir(), pool+rpcText("rewrite"))
-	if got, want := r.learns(), portsOf(a, ""); !slices.Equal(got, want) {
+	if got, want := r.learns(), portsOf(a); !slices.Equal(got, want) {
 		t.Fatalf("learned %q; want %q", got, want)
 	}
 	before := r.snap.Load()
@@ -81,7 +82,7 @@ func TestPortsAreLearned(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, got := range r.learns() {
-		if want := portsOf(a, "")[i]; !strings.HasPrefix(got, want) || !strings.Contains(got, "not the header") {
+		if want := portsOf(a)[i]; !strings.HasPrefix(got, want) || !strings.Contains(got, "not the header") {
 			t.Errorf("learned %q; want %q, and why no more", got, want)
 		}
 	}
@@ -94,6 +95,49 @@ func TestPortsAreLearned(t *testing.T) {
 	}
 	if m := r.Status().VIPs[0].Mapper; m == nil || m.Mode != "pass" || len(m.Gives) != 0 || r.entries["epm"].relayed.Load().Speaks != nil {
 		t.Errorf("mapper %+v", m)
+	}
+}
+
+// What is known of the ports outlives a reload by which servers are reached in
+// another way, also while their mappers do not answer.
+func TestPortsOutliveAnotherPool(t *testing.T) {
+	a, pool := rpcLab(t)
+	r := newRig(t, t.TempDir(), pool+rpcText("rewrite"))
+	for _, c := range a.Servers() {
+		if err := c.Fault("rpc_endpoint_mapper", lab.Garbage()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.write(strings.Replace(pool, "[[pool]]", "[[pool]]\nconnect_timeout = \"3s\"", 1) + rpcText("rewrite"))
+	if err := r.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range r.learns() {
+		if want := portsOf(a)[i]; !strings.HasPrefix(got, want) || !strings.Contains(got, "not the header") {
+			t.Errorf("learned %q; want %q, and why no more", got, want)
+		}
+	}
+	for key, m := range r.snap.Load().mappings {
+		for i := range m.lessons {
+			if at, ok := m.lessons[i].endpoint.Addr(); !ok || at.Port() != m.known.Load().port(i).port {
+				t.Errorf("%v: %s is reached at %v", key, m.lessons[i].profile, at)
+			}
+		}
+	}
+}
+
+// Who asks a mapper and goes has learned nothing, and nothing is told of it.
+func TestLearningCutOff(t *testing.T) {
+	a, pool := rpcLab(t)
+	r := newRig(t, t.TempDir(), pool+rpcText("rewrite"))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	m := r.snap.Load().mappings[mappingKey{"cas", "cas1"}]
+	if changed, news := m.learn(gone, time.Now()); changed || len(news) != 0 {
+		t.Errorf("learned %v, told %q", changed, news)
+	}
+	if got, want := r.learns(), portsOf(a); !slices.Equal(got, want) {
+		t.Errorf("learned %q; want %q", got, want)
 	}
 }
 
@@ -189,7 +233,7 @@ func TestProbeLearnsAgain(t *testing.T) {
 	if err := probe.Check(t.Context()); err != nil || p.n != 2 {
 		t.Errorf("at other ports: %v after %d questions; want the second answer", err, p.n)
 	}
-	if got, want := r.learns(), portsOf(a, ""); !slices.Equal(got, want) {
+	if got, want := r.learns(), portsOf(a); !slices.Equal(got, want) {
 		t.Errorf("learned %q; want %q", got, want)
 	}
 	over, cancel := context.WithCancel(t.Context())

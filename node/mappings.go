@@ -42,8 +42,12 @@ func (b *builder) mapped(v *builtVIP) {
 		for _, o := range b.out.vips {
 			m.add(b, v, o, i)
 		}
-		if old := b.live.mappings[key]; old != nil && old.same(m) {
+		switch old := b.live.mappings[key]; {
+		case old == nil:
+		case old.same(m):
 			m = old
+		default:
+			m.inherit(old)
 		}
 		b.out.mappings[key] = m
 	}

@@ -108,7 +108,7 @@ type VIP struct {
 	// client, which needs a right of the system, and servers that answer by casbah.
 	Transparent bool `toml:"transparent"`
 	// AcceptProxyFrom are the senders that must begin with a PROXY protocol
-	// header; from others it is refused.
+	// header; from others it is not read as one.
 	AcceptProxyFrom []netip.Prefix `toml:"accept_proxy_from"`
 	// TrustedProxies are the peers whose X-Forwarded-For names the client.
 	TrustedProxies []netip.Prefix `toml:"trusted_proxies"`

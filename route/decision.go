@@ -185,12 +185,19 @@ func (d *Decision) Bind(now int64) {
 	if d.aside {
 		return
 	}
-	d.Profile.Chain.Bind(now, &d.Walk, d.Endpoint.Server)
+	d.claim(now)
 	if d.housed {
 		d.Profile.Chain.Preferred()
 	}
 	if t := d.Profile.Traffic; t != nil && d.Walk.Why == persistence.Rebound {
 		t.rebinds[max(d.loss, LostDown)].Add(1)
+	}
+}
+
+// claim binds the keys that the request brought, and counts nothing.
+func (d *Decision) claim(now int64) {
+	if !d.aside {
+		d.Profile.Chain.Bind(now, &d.Walk, d.Endpoint.Server)
 	}
 }
 

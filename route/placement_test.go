@@ -128,3 +128,19 @@ func TestObservedMailboxChoosesForNobody(t *testing.T) {
 		t.Errorf("%d told, %d crossed; want 4, 3", told, crossed)
 	}
 }
+
+// A channel of RPC over HTTP that is brought home is one client.
+func TestChannelIsBroughtHomeOnce(t *testing.T) {
+	s, figures := housed(t, true)
+	s.tell(t, "192.0.2.1")
+	var d Decision
+	r := mail(t, "192.0.2.2")
+	r.Virtual = [16]byte{1}
+	if s.profile.DecideChannel(s.now, r, &d); d.Server() != "cas3" || !d.Commit(s.now) {
+		t.Fatalf("to %s (%s); want cas3", d.Server(), d.Why())
+	}
+	d.Release(s.now)
+	if n := figures.Preferred.Load(); n != 1 {
+		t.Errorf("%d clients were brought home; want 1", n)
+	}
+}

@@ -97,7 +97,7 @@ func (p *Profile) DecideChannel(now int64, r *Request, d *Decision) {
 		if d.Outcome != Chosen {
 			return
 		}
-		if d.Bind(now); !d.Outpaced() {
+		if d.claim(now); !d.Outpaced() { // Commit counts
 			return
 		}
 		p.Decide(now, r, d)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"casbah/balance"
+	"casbah/persistence"
 )
 
 // A request is counted once, by its status and its time; the totals are sums.
@@ -75,6 +76,30 @@ func TestRebindsAreCounted(t *testing.T) {
 	bound() // stays there
 	f := s.profile.Traffic.Figures()
 	if f.Rebinds["down"] != 1 || f.Rebinds["left"]+f.Rebinds["drain"]+f.Rebinds["maintenance"]+f.Rebinds["unreached"] != 0 || len(f.Rebinds) != 5 {
+		t.Errorf("rebinds %v; want one, down", f.Rebinds)
+	}
+}
+
+// So is a channel of RPC over HTTP, which is bound before it begins.
+func TestRebindOfAChannelIsCountedOnce(t *testing.T) {
+	s := newSite(t, "round_robin", 3, func(cfg *persistence.Config) {
+		cfg.Steps = []persistence.Step{{By: persistence.RPCConnection}, {By: persistence.SourceIP}}
+	})
+	s.profile.Traffic = new(Traffic)
+	channel := func(virtual byte) Decision {
+		var d Decision
+		r := request(t, "192.0.2.1", "", "")
+		r.Virtual = [16]byte{virtual}
+		s.profile.DecideChannel(s.now, r, &d)
+		s.carryOut(&d)
+		return d
+	}
+	first := channel(1)
+	s.set(first.chosen, balance.Down)
+	if d := channel(2); d.Why() != "rebound_down" || d.chosen == first.chosen {
+		t.Fatalf("to %s (%s); want another server, rebound_down", d.Server(), d.Why())
+	}
+	if f := s.profile.Traffic.Figures(); f.Rebinds["down"] != 1 {
 		t.Errorf("rebinds %v; want one, down", f.Rebinds)
 	}
 }

@@ -46,10 +46,8 @@ const harmless = 1<<wordAutodiscover | 1<<wordAutodiscoverJSON | 1<<wordDDI | 1<
 type facts struct {
 	stranger bool
 	method   []byte
-	dir      directory       // the first one of the path
-	head     [startSize]byte // of the path, decoded and in lower case
-	headLen  int
-	page     int // where the path goes on behind the directory
+	dir      directory // the first one of the path
+	behind   []byte    // the path behind it
 
 	found         uint // a bit for each word
 	twice         bool // the path is encoded twice
@@ -61,9 +59,9 @@ type facts struct {
 	cookies       int // octets of all
 }
 
-// startSize is how much of the path is kept, in octets: enough for the longest
-// directory and a page below it.
-const startSize = 48
+// maxSegment is how much of a segment of the path is looked at, in octets: more than
+// any directory or page has.
+const maxSegment = 32
 
 // word is an index in words.
 type word uint8
@@ -76,11 +74,14 @@ func (f *facts) allowed(all []string) bool {
 	return all == nil || slices.ContainsFunc(all, func(m string) bool { return m == string(f.method) })
 }
 
-// below reports whether the path goes on, behind the directory, with one of pages.
+// below reports whether the path leads to one of pages, behind the directory. What
+// stands before a page does not hide it: ECP takes the mailbox to be managed there, as
+// in /ecp/alice@example.org/, and ASP.NET cuts out a session in parentheses wherever a
+// segment begins with one, be it amid a name: then it may be any.
 func (f *facts) below(pages []string) bool {
-	rest := f.head[f.page:f.headLen]
-	for _, p := range pages {
-		if len(rest) >= len(p) && string(rest[:len(p)]) == p && (len(rest) == len(p) || rest[len(p)] == '/') {
+	var room [maxSegment]byte
+	for name, rest := cutSegment(&room, f.behind); len(name) > 0; name, rest = cutSegment(&room, rest) {
+		if name[0] == '(' || slices.ContainsFunc(pages, func(p string) bool { return p == string(name) }) {
 			return true
 		}
 	}
@@ -89,18 +90,31 @@ func (f *facts) below(pages []string) bool {
 
 // start reads where the path begins.
 func (f *facts) start(path []byte) {
-	for len(path) > 0 && f.headLen < startSize {
-		c, n := octet(path)
-		f.head[f.headLen] = lower(c)
-		f.headLen++
-		path = path[n:]
-	}
-	first := f.head[min(1, f.headLen):f.headLen]
-	f.page = f.headLen
-	if i := bytes.IndexByte(first, '/'); i >= 0 {
-		first, f.page = first[:i], i+2
-	}
+	var room [maxSegment]byte
+	var first []byte
+	first, f.behind = cutSegment(&room, path)
 	f.dir = directoryOf(first)
+}
+
+// cutSegment takes the first segment off a path: decoded and in lower case, as far as
+// there is room for it. Empty ones do not count, as with IIS; at the end there is none.
+func cutSegment(room *[maxSegment]byte, path []byte) (name, rest []byte) {
+	n := 0
+	for len(path) > 0 {
+		c, size := octet(path)
+		path = path[size:]
+		if c == '/' {
+			if n > 0 {
+				break
+			}
+			continue
+		}
+		if n < len(room) {
+			room[n] = lower(c)
+			n++
+		}
+	}
+	return room[:n], path
 }
 
 // names looks for an @ in the names of parameters.
@@ -111,7 +125,7 @@ func (f *facts) names(query []byte) {
 		switch {
 		case n == 1 && c == '&':
 			name = true
-		case c == '=':
+		case n == 1 && c == '=':
 			name = false
 		case c == '@' && name:
 			f.nameWithAt = true

@@ -38,6 +38,7 @@ func TestRules(t *testing.T) {
 		{"proxyshell", "GET /autodiscover/autodiscover.json?@evil.example/mapi/nspi/?&Email=autodiscover/autodiscover.json%3F@evil.example", "", AutodiscoverSSRF},
 		{"proxyshell-name", "GET /autodiscover/autodiscover.json?a@foo.var/owa/?&Email=a", "", AutodiscoverSSRF},
 		{"proxyshell-name-encoded", "GET /autodiscover/autodiscover.json?a%40foo.var/owa/", "", AutodiscoverSSRF},
+		{"proxyshell-name-with-equals", "POST /autodiscover/autodiscover.json?a%3d@foo.var/owa/", "", AutodiscoverSSRF},
 		{"proxyshell-path", "GET /autodiscover/autodiscover.json@evil.example/ews/exchange.asmx", "", AutodiscoverSSRF},
 		{"proxyshell-email", "GET /Autodiscover/Autodiscover.json?x=1&Email=Autodiscover/autodiscover.json", "", AutodiscoverSSRF},
 		{"proxyshell-cookie", "GET /autodiscover/autodiscover.json?x=1", "Cookie: Email=autodiscover/autodiscover.json?@evil\r\n", AutodiscoverSSRF},
@@ -103,6 +104,14 @@ func TestAdministratorsComeFromListedNetworks(t *testing.T) {
 		{"GET /ecp/VDirMgmt/x?y", AdminNetwork},
 		{"GET /ecp/servers", AdminNetwork},
 		{"GET /ecp/serversx", None},
+		{"GET /ecp//UsersGroups/Mailboxes.slab", AdminNetwork}, // IIS counts no empty segment
+		{"GET //ecp/" + strings.Repeat("/", 100) + "servers/", AdminNetwork},
+		{"GET /ecp/alice@example.org/UsersGroups/Mailboxes.slab", AdminNetwork}, // in her name
+		{"GET /ecp/@example.org/%55sersGroups/Mailboxes.slab", AdminNetwork},
+		{"GET /ecp/(S(x))/UsersGroups/Mailboxes.slab", AdminNetwork}, // ASP.NET cuts a session out
+		{"GET /ecp/Users/(S(x))Groups/Mailboxes.slab", AdminNetwork},
+		{"GET /ecp/alice@example.org/PersonalSettings/EmailSignature.aspx", None},
+		{"GET /ecp/15.1.2507.6/scripts/servers.js", None},
 		{"POST /ecp/DDI/DDIService.svc/SetObject?schema=OABVirtualDirectory&msExchEcpCanary=x", DirectoryWrite},
 		{"POST /ecp/DDI/DDIService.svc/GetList?schema=RulesEditor", None},
 		{"GET /ecp/", None},
@@ -154,6 +163,7 @@ func TestCheckDoesNotAllocate(t *testing.T) {
 func FuzzCheck(f *testing.F) {
 	f.Add("/autodiscover/autodiscover.json", "@evil.example/powershell", "X-BEResource=a~b")
 	f.Add("/owa/%252e", "a=%2e%2e%2f", "a=b")
+	f.Add("ecp/alice@example.org/servers/x", "a", "a=b")
 	f.Fuzz(func(t *testing.T, path, query, cookie string) {
 		head := new(httphead.Request)
 		raw := "GET /" + path + "?" + query + " HTTP/1.1\r\nHost: h\r\nCookie: " + cookie + "\r\n\r\n"
@@ -166,6 +176,11 @@ func FuzzCheck(f *testing.F) {
 		}
 		if again := Check(head, true); again != plain {
 			t.Fatalf("%s, then %s", plain, again)
+		}
+		slashes := *head
+		slashes.Path = bytes.ReplaceAll(head.Path, []byte("/"), []byte("//"))
+		if got := Check(&slashes, true); plain == AdminNetwork && got != AdminNetwork {
+			t.Fatalf("%s, and with more slashes %s: %s", plain, got, slashes.Path)
 		}
 		if head.Query == nil || bytes.IndexByte(head.Query, '%') >= 0 {
 			return

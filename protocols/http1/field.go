@@ -109,15 +109,15 @@ const maxNominated = 8
 type hops struct {
 	close, keepAlive, upgrade, te bool
 
-	fields    int // how many Connection fields there are
 	nominated [maxNominated][]byte
 	n         int
 }
 
-// take reads the value of one Connection field. It reports false if too many
-// fields are nominated, or one that must not be stripped.
+// take reads the value of one Connection field, to its end: what holds for this hop
+// may stand behind anything. It reports false if too many fields are nominated, or one
+// that must not be stripped.
 func (h *hops) take(value []byte) bool {
-	h.fields++
+	ok := true
 	elem, rest := httphead.Cut(value)
 	for ; elem != nil; elem, rest = httphead.Cut(rest) {
 		switch {
@@ -130,13 +130,13 @@ func (h *hops) take(value []byte) bool {
 		case httphead.EqualFold(elem, "te"):
 			h.te = true
 		case h.n == maxNominated || neverNominated(elem):
-			return false
+			ok = false
 		default:
 			h.nominated[h.n] = elem
 			h.n++
 		}
 	}
-	return true
+	return ok
 }
 
 // persists reports whether the sender will take another message on the

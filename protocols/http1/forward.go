@@ -58,8 +58,8 @@ func (x *exchange) passes(k kind, i int) bool {
 		return x.trusted
 	case connection:
 		return x.hops.holds(x.req.Fields[i].Value, x)
-	case upgrade:
-		return x.websocket
+	case upgrade: // of several no other: a 101 to it would make a tunnel
+		return x.websocket && httphead.EqualFold(x.req.Fields[i].Value, "websocket")
 	case te:
 		return httphead.EqualFold(x.req.Fields[i].Value, "trailers")
 	case expect:

@@ -42,6 +42,8 @@ func TestHopByHopFields(t *testing.T) {
 		{"h2c", []string{"Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMA"}, nil},
 		{"te-trailers", []string{"Connection: TE", "TE: trailers"}, []string{"Connection: TE", "TE: trailers"}},
 		{"te-other", []string{"Connection: TE, keep-alive", "TE: deflate, trailers"}, []string{"Connection: keep-alive"}},
+		{"websocket-alone", []string{"Connection: Upgrade", "Upgrade: h2c", "Upgrade: websocket"}, []string{"Connection: Upgrade", "Upgrade: websocket"}},
+		{"websocket-first", []string{"Connection: Upgrade", "Upgrade: websocket", "Upgrade: TLS/1.0"}, []string{"Connection: Upgrade", "Upgrade: websocket"}},
 		{"other-upgrade", []string{"Connection: Upgrade", "Upgrade: TLS/1.0"}, nil},
 	}
 	for _, tt := range tests {

@@ -88,6 +88,23 @@ func TestConnectionsThatAreNotParked(t *testing.T) {
 	}
 }
 
+// A request of HTTP/1.0 that does not ask to keep the connection goes so to the server,
+// which closes it, be it with a word or without (RFC 9112, Section 9.3).
+func TestConnectionOfAnOldRequestIsNotParked(t *testing.T) {
+	for _, tt := range []struct {
+		line   string
+		parked bool
+	}{{"", false}, {"Connection: keep-alive\r\n", true}} {
+		f := newSite(t).open(t)
+		f.fromClient("GET /oab/x HTTP/1.0\r\nHost: a\r\n" + tt.line + "\r\n")
+		f.reply(ok)
+		f.pass(time.Second)
+		if l := f.last(); !l.closed || (l.how == engine.Park) != tt.parked {
+			t.Errorf("%q: server %s; want parked %v", tt.line, l.fate(), tt.parked)
+		}
+	}
+}
+
 // One that waits beside an exchange on a pinned connection is parked as well,
 // and so is one whose client sends a head octet by octet.
 func TestConnectionIsParkedWhileTheClientIsBusyElsewhere(t *testing.T) {

@@ -54,10 +54,7 @@ func (c *Conn) fromServer(l engine.Leg, p []byte) (used int) {
 	}
 	for used < len(p) {
 		switch {
-		case c.x != x || x.up != u:
-			if c.find(l) == u {
-				c.drop(u, engine.Reset) // more than was asked for
-			}
+		case c.x != x || x.up != u: // u is gone, or was told to go by more than was asked for
 			return len(p)
 		case x.tunnel, x.response.moving:
 			return used
@@ -96,7 +93,7 @@ func (c *Conn) responseHead(p []byte) int {
 	x.scanned = 0
 	r := replies.Get().(*reply)
 	if c.respond(r, p[:n]) {
-		c.final(r)
+		c.final(r, n < len(p))
 	}
 	r.release()
 	return n
@@ -156,8 +153,9 @@ func (r *reply) inspect() error {
 	return r.framing.check()
 }
 
-// final sends the head of the final response to the client.
-func (c *Conn) final(r *reply) {
+// final sends the head of the final response to the client. More tells that octets
+// follow it.
+func (c *Conn) final(r *reply, more bool) {
 	x, u := c.x, c.x.up
 	r.added = r.added[:0]
 	if r.head.Status == 401 && r.offers {
@@ -168,7 +166,7 @@ func (c *Conn) final(r *reply) {
 		c.pin(u)
 	}
 	x.status = r.head.Status
-	x.serverShuts = !r.hops.persists(r.head.Minor)
+	x.serverShuts = !r.hops.persists(r.head.Minor) || x.req.Minor == 0 && x.asksClose // an old request goes as it came
 	if r.head.Status == 204 || r.head.Status == 304 || string(x.req.Method) == "HEAD" {
 		x.response.done = true
 	} else {
@@ -184,7 +182,7 @@ func (c *Conn) final(r *reply) {
 	}
 	c.toClient(r.compose(x.closes, x.req.Minor))
 	if x.response.done {
-		c.responseDone()
+		c.responseDone(more)
 	}
 }
 
@@ -297,7 +295,7 @@ func (c *Conn) responseBody(p []byte) (used int) {
 	}
 	c.toClient(p[:used])
 	if f.done {
-		c.responseDone()
+		c.responseDone(used < len(p))
 	}
 	return used
 }
@@ -323,14 +321,17 @@ func (c *Conn) responseMoved(n int64) {
 	}
 	if x.response.left -= n; x.response.left <= 0 && x.response.moving {
 		x.response.moving = false
-		c.responseDone()
+		c.responseDone(false)
 	}
 }
 
-// responseDone is called behind the last octet of the response.
-func (c *Conn) responseDone() {
+// responseDone is called behind the last octet of the response. More tells that the
+// server has sent more than was asked for: its connection serves nobody any more, since
+// what follows would be taken for the answer to another request, of another client's
+// even, once it is parked.
+func (c *Conn) responseDone(more bool) {
 	x := c.x
-	x.response.done = true
+	x.response.done, x.serverShuts = true, x.serverShuts || more
 	if x.request.done {
 		c.finish(route.EndDone)
 		return

@@ -58,6 +58,8 @@ func TestConnectionFieldsOfResponses(t *testing.T) {
 		serverCloses         bool
 	}{
 		{"server-closes", get, "Connection: close\r\n" + length, length, false, true},
+		{"server-closes-behind-others", get, "Connection: X-Forwarded-For, close\r\n" + length, length, false, true},
+		{"server-closes-behind-many", get, "Connection: a, b, c, d, e, f, g, h, i, close\r\n" + length, length, false, true},
 		{"keep-alive-field", get, "Connection: Keep-Alive\r\nKeep-Alive: timeout=5\r\n" + length, "Connection: Keep-Alive\r\n" + length, false, false},
 		{"server-upgrade", get, "Upgrade: h2\r\nConnection: Upgrade\r\n" + length, length, false, false},
 		{"client-closes", request("/owa", "Connection: close"), length, length + "Connection: close\r\n", true, true},
@@ -181,6 +183,32 @@ func TestGarbageBehindAResponse(t *testing.T) {
 	}
 }
 
+// A server that sends more than was asked for has lost its count, or ours: its
+// connection is not parked, though nothing is left on it to show that.
+func TestConnectionWithMoreThanWasAskedForIsNotParked(t *testing.T) {
+	for _, tt := range []struct{ name, method, in string }{
+		{"length", "GET", ok + "HTTP/1.1 200 Yours\r\n"},
+		{"chunked", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n0"},
+		{"head", "HEAD", ok},
+		{"no-content", "GET", "HTTP/1.1 204 No Content\r\n\r\nok"},
+		{"not-modified", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\nok"},
+	} {
+		for _, line := range []string{"", "Connection: close\r\n"} { // with it the connection would be parked at once
+			s := newSite(t)
+			f := s.open(t)
+			f.fromClient(tt.method + " /oab HTTP/1.1\r\nHost: a\r\n" + line + "\r\n")
+			f.reply(tt.in)
+			if l := f.last(); !l.closed || l.how == engine.Park || f.client().closed != (line != "") {
+				t.Errorf("%s, %q: server %s, client %s", tt.name, line, l.fate(), f.client().fate())
+			}
+			if r := s.record(t); r.End != route.EndDone {
+				t.Errorf("%s, %q: ends %v; want done", tt.name, line, r.End)
+			}
+			s.idle(t)
+		}
+	}
+}
+
 func TestGarbageBehindAnEarlyResponse(t *testing.T) {
 	s := newSite(t)
 	single(s, "owa")
@@ -274,6 +302,18 @@ func TestServerHasEnoughOfTheRequest(t *testing.T) {
 		f.end(f.last(), errReset)
 		if !f.client().closed || s.record(t).Status != 413 {
 			t.Errorf("client %+v", f.client())
+		}
+		s.idle(t)
+	})
+	t.Run("to-the-end", func(t *testing.T) { // the client learns by the end alone that it has all
+		s := newSite(t)
+		f := s.open(t)
+		f.fromClient(strings.Replace(head, "\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n", 1))
+		f.reply("HTTP/1.1 413 Too Large\r\n\r\ntoo large")
+		f.end(f.last(), nil)
+		want(t, "client got", f.client().take(), "HTTP/1.1 413 Too Large\r\nConnection: close\r\n\r\ntoo large")
+		if l := f.last(); !f.client().closed || f.client().how != engine.Flush || !l.closed || s.record(t).Status != 413 {
+			t.Errorf("client %s, server %s", f.client().fate(), l.fate())
 		}
 		s.idle(t)
 	})

@@ -68,7 +68,7 @@ func (s *survey) takeField(k kind, value []byte, minor byte) error {
 	case expect:
 		s.expect = httphead.Token(value, "100-continue")
 	case upgrade:
-		s.wsUpgrade = httphead.EqualFold(value, "websocket")
+		s.wsUpgrade = s.wsUpgrade || httphead.EqualFold(value, "websocket")
 	case te:
 		s.trailers = s.trailers || httphead.EqualFold(value, "trailers")
 	case forwardedFor:

@@ -234,9 +234,9 @@ func (c *Conn) serverEnded(l engine.Leg, err error) {
 		x.serverShuts = true
 		c.d.Close(engine.Client, engine.Half)
 		c.tunnelEnded()
-	case x.status != 0 && x.response.toEnd && err == nil:
-		c.responseDone()
-	case x.response.done:
+	case x.status != 0 && x.response.toEnd && err == nil && x.request.done:
+		c.responseDone(false)
+	case x.response.done, x.status != 0 && x.response.toEnd && err == nil:
 		// It has said all, and does not want the rest of the request.
 		x.closes = true
 		c.drop(u, engine.Reset)

@@ -134,7 +134,7 @@ func (d *Dialogue) part(line, text []byte, first bool, e *Effect) (int, error) {
 	switch {
 	case literal && d.state.Edits() && !d.loggedIn && m.octets > mostLiteral:
 		return 0, d.fail(e, errLiteral)
-	case literal && m.soon && (!m.sound || d.doubts()):
+	case literal && m.soon && (!m.sound || d.doubts(m)):
 		return 0, d.fail(e, errUnsound)
 	case first && (waits || d.kind != plain) && d.open > 0:
 		d.state.Hold(e)
@@ -181,15 +181,18 @@ func (d *Dialogue) own(c command, text []byte) string {
 	if maildialogue.Is(c.verb, "LOGIN") || maildialogue.Is(c.verb, "AUTHENTICATE") && maildialogue.RevealsSecret(mechanism) {
 		return needsTLS
 	}
-	if m, ok := markOf(text); ok && m.soon && (!m.sound || d.doubts()) {
+	if m, ok := markOf(text); ok && m.soon && (!m.sound || d.doubts(m)) {
 		return noLiteral
 	}
 	return ""
 }
 
-// doubts reports whether the server may not know {n+}: then it reads what
-// follows as commands, and a password would be one of them.
-func (d *Dialogue) doubts() bool { return d.state.Plain() && !d.loggedIn && !d.literalPlus }
+// doubts reports whether the server may not know {n+}, or ~{n+}, of which no command
+// before login has need: then it reads what follows as commands, and a password
+// would be one of them.
+func (d *Dialogue) doubts(m mark) bool {
+	return d.state.Plain() && !d.loggedIn && (m.binary || !d.literalPlus)
+}
 
 // answer responds in place of the server, between its responses. The rest of a
 // command that does not wait for its literals is discarded.

@@ -16,6 +16,7 @@ type mark struct {
 	octets int64
 	soon   bool // the client does not wait: {n+}
 	sound  bool // it stands where a literal may, outside of a quoted string
+	binary bool // ~{n}, of an extension
 }
 
 // markOf returns the mark at the end of a line without its CRLF. A number of more
@@ -37,6 +38,7 @@ func markOf(text []byte) (m mark, ok bool) {
 		m.octets = math.MaxInt64
 	}
 	before := bytes.TrimSuffix(text[:i], []byte("~"))
+	m.binary = len(before) < i
 	m.sound = len(before) == 0 || bytes.IndexByte([]byte(" ("), before[len(before)-1]) >= 0 && !openQuote(before)
 	return m, true
 }

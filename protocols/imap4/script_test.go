@@ -311,6 +311,19 @@ func TestHostile(t *testing.T) {
 			C! "e ID (\"{3+}\r\nabc\r\n"
 			>C e BAD Literals that do not wait are not offered
 		`},
+		{"password-behind-a-literal-of-an-extension", dialoguetest.Offers, `
+			S: * OK ready
+			C: a CAPABILITY
+			S! * CAPABILITY IMAP4rev1 LITERAL+
+			>C * CAPABILITY IMAP4rev1 LITERAL+ STARTTLS LOGINDISABLED
+			S: a OK
+			C! "b ID ~{24+}\r\nc LOGIN alice secret....\r\n"
+			>C b BAD Literals that do not wait are not offered
+			C: "d ID ({1+}\r\nx"
+			C! " ~{24+}\r\n"
+			>C * BYE literal where none can stand
+			ERR imap4: client: literal where none can stand
+		`},
 		{"mechanisms-in-disguise", dialoguetest.Offers, `
 			S: * OK ready
 			C! a AUTHENTICATE "PLAIN"

@@ -122,7 +122,7 @@ func TestMapperBehindABalancer(t *testing.T) {
 	receivedAll(t, f.legs[0], ack, mapAnswer(2, ours, 0))
 }
 
-// What is held of an answer leaves when the server ends amid it, or is reset.
+// What is held of an answer leaves when the server ends amid it.
 func TestMapperThatEndsAmidAnAnswer(t *testing.T) {
 	bind, ack := mapperBind()
 	whole := mapAnswer(2, theirs, 80)

@@ -244,7 +244,7 @@ func (c *Conn) pass(other engine.Leg, e *Effect, d engine.Driver) {
 	}
 	if n != 0 {
 		s.due = n
-		if s.ahead == 0 {
+		if s.ahead == 0 && s.moves == 0 { // else behind what has passed, or moves
 			c.move(other, d)
 		}
 	}

@@ -508,6 +508,25 @@ func TestPipelinesPass(t *testing.T) {
 	}
 }
 
+// What passes unread from amid a literal on does so behind it: one Move runs at a
+// time, and what it has moved is counted.
+func TestBlindAmidALiteral(t *testing.T) {
+	s := newMail(t, IMAP4(), Options{})
+	f := s.open(t)
+	client, server := f.legs[0], f.last
+	f.say(client, "a X {9+}\r\nabc")
+	f.say(server, "hello\r\n")
+	f.say(client, "def\r\n")
+	f.say(client, "\r\nmore")
+	f.say(client, " and more")
+	received(t, server, "a X {9+}\r\nabcdef\r\n\r\nmore and more")
+	f.end(client)
+	f.end(server)
+	if r := s.ended(f, route.EndDone); r.In != int64(len(server.got)) {
+		t.Errorf("record %d in; want %d", r.In, len(server.got))
+	}
+}
+
 // Without Offer the server may do already what the dialogue has not looked at: no
 // farewell has the client repeat it.
 func TestNoFarewellAheadOfAnAnswer(t *testing.T) {

@@ -2,8 +2,11 @@ package smtp
 
 import "casbah/internal/maildialogue"
 
-// errChunk ends a session, of the client.
-var errChunk = protocol.Client("BDAT or XEXCH50 without a number of octets")
+// What ends a session, of the client.
+var (
+	errChunk     = protocol.Client("BDAT or XEXCH50 without a number of octets")
+	errChunkForm = protocol.Client("BDAT in another form than BDAT NUMBER or BDAT NUMBER LAST before TLS")
+)
 
 // What the relay answers itself.
 var replies = maildialogue.Replies{
@@ -63,7 +66,6 @@ func (d *Dialogue) command(line, text []byte, e *Effect) (int, error) {
 	switch string(maildialogue.Upper(upper[:0], verb)) {
 	case "EHLO":
 		kind = ehlo
-		d.chunking = false
 	case "HELO":
 		kind = helo
 	case "DATA":
@@ -97,12 +99,17 @@ func (d *Dialogue) forward(line []byte, kind uint8, e *Effect) {
 }
 
 // chunk forwards BDAT, behind which a number of octets passes (RFC 3030,
-// Section 2). They follow at once, whatever the reply will be.
+// Section 2). They follow at once, whatever the reply will be. Before TLS the line
+// has to be one that no server takes for another: it would read them as commands.
 func (d *Dialogue) chunk(line, args []byte, e *Effect) (int, error) {
-	size, _ := maildialogue.Word(args)
+	size, rest := maildialogue.Word(args)
 	octets, ok := maildialogue.Number(size)
-	if !ok {
+	alone := len(rest) == 0 || maildialogue.Is(rest, " LAST")
+	switch {
+	case !ok:
 		return 0, d.fail(e, errChunk)
+	case d.state.Plain() && (!alone || args[0] != ' ' || len(args) != 1+len(size)+len(rest)):
+		return 0, d.fail(e, errChunkForm)
 	}
 	d.forward(line, plain, e)
 	e.PassClient = octets

@@ -11,10 +11,8 @@ import (
 // octet behind its code, and the server's last may be STARTTLS.
 func (d *Dialogue) listed(line []byte, last bool, e *Effect) {
 	text := said(line)
-	if d.lines > 1 {
-		word, _ := maildialogue.Word(text)
-		d.chunking = d.chunking || maildialogue.Is(word, "CHUNKING")
-	}
+	word, _ := maildialogue.Word(text)
+	d.chunking = d.lines > 1 && (d.chunking || maildialogue.Is(word, "CHUNKING"))
 	if !d.state.Edits() {
 		e.ToClient = append(e.ToClient, line...)
 		return

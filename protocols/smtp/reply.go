@@ -30,6 +30,8 @@ func (d *Dialogue) fromServer(p []byte, e *Effect) (int, error) {
 	if code == 250 && d.due() == ehlo {
 		d.listed(line, last, e)
 	} else {
+		d.flush('-', e) // of a list that ends in another code
+		d.last = nil
 		e.ToClient = append(e.ToClient, line...)
 	}
 	if !last {
@@ -82,6 +84,9 @@ func (d *Dialogue) replied(code int, e *Effect) error {
 	switch {
 	case kind == ehlo || kind == helo:
 		d.mustGreet = d.mustGreet && code != 250
+		// HELO offers nothing. An EHLO that is refused changes nothing, but before TLS
+		// that is not relied on: a server in doubt reads a chunk as commands.
+		d.chunking = d.chunking && (kind == ehlo && code == 250 || code != 250 && !s.Plain())
 	case kind == data && code/100 == 3:
 		s.Phase, s.Body = maildialogue.Message, 0
 	case kind == auth && code/100 == 3:

@@ -19,6 +19,16 @@ const exchange2010 = `
 			S! 250-AUTH NTLM LOGIN
 `
 
+// chunking begins a session with a server that takes chunks.
+const chunking = `
+			S: 220 ready
+			C: EHLO client
+			S: 250-cas1
+			S! 250 CHUNKING
+			>C 250-CHUNKING
+			>C 250 STARTTLS
+`
+
 func TestDialogues(t *testing.T) {
 	dialoguetest.PlayAll(t, New, []dialoguetest.Script{
 		{"exchange-2010-starttls", dialoguetest.Offers, `
@@ -157,6 +167,34 @@ func TestDialogues(t *testing.T) {
 			S! 250 STARTTLS
 			>C 250 cas1
 		`},
+		{"ehlo-that-is-refused-changes-nothing", dialoguetest.Offloads, `
+			S: 220 ready
+			C: EHLO client
+			S: 250-cas1
+			S: 250 CHUNKING
+			C: EHLO
+			S: 501 5.5.4 Invalid domain name
+			C: BDAT 6 LAST
+			C: "QUIT\n\n"
+			S: 250 queued
+			C: EHLO client
+			S: 250 cas1
+			C: BDAT 6 LAST
+			S: 502 5.5.1 what?
+			C: NOOP
+			S: 250 ok
+		`},
+		{"list-that-ends-as-a-refusal", dialoguetest.Offers, `
+			S: 220 ready
+			C: EHLO client
+			S: 250-cas1
+			S: 250-SIZE
+			S: 550 5.7.1 no
+			C: EHLO client
+			S! 250 cas1
+			>C 250-cas1
+			>C 250 STARTTLS
+		`},
 		{"server-goes-down", dialoguetest.Offers, `
 			S: 220 ready
 			S: 421 4.3.2 shutting down
@@ -292,6 +330,22 @@ func TestHostile(t *testing.T) {
 			C! AUTH PLAIN AGFsaWNl
 			>C 530 5.7.0 Must issue a STARTTLS command first
 		`},
+		{"password-in-a-chunk-behind-helo", dialoguetest.Offers, chunking + `
+			C: HELO client
+			S: 250 cas1
+			C: BDAT 21
+			S: 503 5.5.1 CHUNKING is not offered
+			C! AUTH PLAIN AGFsaWNl
+			>C 530 5.7.0 Must issue a STARTTLS command first
+		`},
+		{"password-in-a-chunk-behind-a-refusal", dialoguetest.Offers, chunking + `
+			C: EHLO client
+			S: 550 5.7.1 no
+			C: BDAT 21
+			S: 503 5.5.1 Send EHLO first
+			C! AUTH PLAIN AGFsaWNl
+			>C 530 5.7.0 Must issue a STARTTLS command first
+		`},
 		{"password-in-data-that-is-refused", dialoguetest.Offers, `
 			S: 220 ready
 			C: DATA
@@ -354,16 +408,27 @@ func TestHostile(t *testing.T) {
 			>C 421 4.5.0 line of an authentication longer than 65536 octets
 			ERR smtp: client: line of an authentication longer than 65536 octets
 		`},
-		{"chunk-without-a-number", dialoguetest.Offers, `
-			S: 220 ready
-			C: EHLO client
-			S: 250-cas1
-			S! 250 CHUNKING
-			>C 250-CHUNKING
-			>C 250 STARTTLS
+		{"chunk-without-a-number", dialoguetest.Offers, chunking + `
 			C! BDAT -1
 			>C 421 4.5.0 BDAT or XEXCH50 without a number of octets
 			ERR smtp: client: BDAT or XEXCH50 without a number of octets
+		`},
+		{"chunk-in-disguise", dialoguetest.Offers, chunking + `
+			C! "BDAT\t21\r\nAUTH PLAIN AGFsaWNl\r\n"
+			>C 421 4.5.0 BDAT in another form than BDAT NUMBER or BDAT NUMBER LAST before TLS
+			ERR smtp: client: BDAT in another form than BDAT NUMBER or BDAT NUMBER LAST before TLS
+		`},
+		{"chunk-with-another-word", dialoguetest.Offers, chunking + `
+			C! "BDAT 21 FIRST\r\nAUTH PLAIN AGFsaWNl\r\n"
+			>C 421 4.5.0 BDAT in another form than BDAT NUMBER or BDAT NUMBER LAST before TLS
+			ERR smtp: client: BDAT in another form than BDAT NUMBER or BDAT NUMBER LAST before TLS
+		`},
+		{"chunks-before-tls", dialoguetest.Offers, chunking + `
+			C: bdat 5
+			C: "QUIT\n"
+			C: BDAT 0 last
+			S: 250 ok
+			S: 250 queued
 		`},
 		{"octets-without-a-number", dialoguetest.Offers, `
 			S: 220 ready
