@@ -3,7 +3,9 @@ package node
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,22 +42,62 @@ func acmeAccount(conf *profiles.Config) *acmecert.Config {
 	}
 }
 
-// sources returns where the certificates of a VIP come from. Of those that are to come
-// by ACME what is in force stays until then.
+// sources returns where the certificates of a VIP come from. What is in force stays
+// until there is something better.
 func (b *builder) sources(v *profiles.VIP) []tlsterm.Source {
 	account := acmeAccount(b.conf)
 	all := make([]tlsterm.Source, len(v.Certificates))
 	for i := range v.Certificates {
 		c := &v.Certificates[i]
+		files := tlsterm.Files{Cert: c.Cert, Key: c.Key, Passphrase: c.PassphraseFile}
 		if c.ACME {
 			spec := acmecert.NewSpec(c.Names, c.KeyType)
-			file := account.File(&spec)
-			all[i] = tlsterm.Source{Files: tlsterm.Files{Cert: file}, Awaited: true, Held: b.held(file)}
-			continue
+			files = tlsterm.Files{Cert: account.File(&spec)}
 		}
-		all[i] = tlsterm.Source{Files: tlsterm.Files{Cert: c.Cert, Key: c.Key, Passphrase: c.PassphraseFile}}
+		all[i] = tlsterm.Source{Files: files, Awaited: c.ACME, Held: b.held(files.Cert)}
+	}
+	for i := range all {
+		if s := &all[i]; s.Awaited && s.Held == nil {
+			s.Held = b.left(v.Name, all, &v.Certificates[i])
+		}
 	}
 	return all
+}
+
+// left returns which of the certificates that a VIP shows, and by these sources would
+// not any more, is to be shown until another one comes: that with most of its names, and
+// best with its kind of key; nil: there is none.
+func (l *live) left(vip string, sources []tlsterm.Source, c *profiles.Certificate) (left *tls.Certificate) {
+	at := slices.IndexFunc(l.vips, func(v *builtVIP) bool { return v.conf.Name == vip && v.certs != nil })
+	if at < 0 {
+		return nil
+	}
+	most := 1 // the kind of key alone is nothing
+	certs := l.vips[at].certs
+	for _, file := range certs.Files() {
+		cert := certs.Of(file)
+		if cert == nil || slices.ContainsFunc(sources, func(s tlsterm.Source) bool { return s.Cert == file }) {
+			continue
+		}
+		if n := likeness(cert.Leaf, c); n > most {
+			left, most = cert, n
+		}
+	}
+	return left
+}
+
+// likeness says how much a certificate has of one that is wanted: two for each name, and
+// one for its kind of key.
+func likeness(leaf *x509.Certificate, c *profiles.Certificate) (n int) {
+	for _, name := range c.Names {
+		if leaf.VerifyHostname(name) == nil {
+			n += 2
+		}
+	}
+	if (leaf.PublicKeyAlgorithm == x509.RSA) == (c.KeyType == acmecert.RSA) {
+		n++
+	}
+	return n
 }
 
 // want has the certificates kept that a configuration names.

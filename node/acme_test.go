@@ -13,6 +13,7 @@ import (
 
 	"casbah/internal/acmecert"
 	"casbah/internal/pki/pkitest"
+	"casbah/tlsterm"
 )
 
 // Who removes the file of a certificate that comes by ACME, and reloads, has another one
@@ -56,5 +57,32 @@ func TestCertificateStaysUntilTheNextComes(t *testing.T) {
 	}
 	if st, ok := r.acmeStatus(file); !ok || st.Next.After(time.Now()) && st.Failures == 0 {
 		t.Errorf("status %+v; want that it is asked for", st)
+	}
+
+	// So it is where another certificate is wanted in its place.
+	conf, err := os.ReadFile(r.conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text2, _ := strings.Cut(string(conf), "log = { access = \"off\" }\n")
+	for _, change := range [][2]string{
+		{`names = ["mail.example.org"]`, `names = ["mail.example.org", "autodiscover.example.org"]`},
+		{directory, directory + "/2"},
+		{`acme = true, `, `acme = true, key_type = "rsa", `},
+	} {
+		text2 = strings.Replace(text2, change[0], change[1], 1)
+		r.write(text2)
+		if err := r.Reload(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		shown("with " + change[1])
+	}
+	text2 = strings.Replace(text2, `["mail.example.org", "autodiscover.example.org"]`, `["other.example.org"]`, 1)
+	r.write(text2)
+	if err := r.Reload(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if c := r.Status().VIPs[0].Certificates[0]; c.Level != tlsterm.LevelAwaited {
+		t.Errorf("for another name a certificate of %q is shown; want none", c.Names)
 	}
 }

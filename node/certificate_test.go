@@ -91,6 +91,43 @@ func TestCertificatesOutOfTheirTime(t *testing.T) {
 	}
 }
 
+// A certificate that was refused because it is not valid comes in by no other way: not
+// by a reload for a reason of its own, nor is an operator's hurry held up by one.
+func TestReloadKeepsAValidCertificate(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	writePair(t, dir, now.Add(-time.Hour), now.Add(365*24*time.Hour))
+	text := strings.Replace(fmt.Sprintf(poolText+vipText, silentServer(t), silentServer(t), "", "mail"), `"http"`, `"https"`, 1)
+	ca := pkitest.Write(t, "ca.pem", pkitest.CertBlock(pkitest.NewAuthority(t, "Clients").Cert))
+	r := newRig(t, dir, text+"certificate = [{ cert = \"cert.pem\", key = \"key.pem\" }]\n"+
+		fmt.Sprintf("tls = { client_auth = \"require\", client_ca = %q }\n", ca)+unprobed)
+	first := r.Status().VIPs[0].Certificates[0].Fingerprint
+	kept := func(when, refused string) {
+		t.Helper()
+		if c := r.Status().VIPs[0].Certificates[0]; c.Fingerprint != first || !strings.Contains(c.Refused, refused) {
+			t.Errorf("%s: certificate %s, refused %q; want the one that is valid, and %q", when, c.Fingerprint, c.Refused, refused)
+		}
+	}
+	writePair(t, dir, now.Add(time.Hour), now.Add(2*time.Hour))
+	r.RefreshCertificates(now)
+	kept("after a look", "not valid before")
+	if err := r.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kept("after a reload", "not valid before")
+	for _, file := range []string{filepath.Join(dir, "key.pem"), ca} {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.SetTimeout(t.Context(), Timeout{Profile: "owa", Minutes: 5}); err != nil {
+		t.Errorf("a timeout cannot be set while a certificate is changed: %v", err)
+	}
+	kept("with half of a new pair", "private key")
+	if err := r.Reload(t.Context()); err == nil {
+		t.Error("a reload takes half of a new pair")
+	}
+}
+
 // The files are read twice a minute, by nobody's order.
 func TestCertificatesAreReadByThemselves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

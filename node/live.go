@@ -9,6 +9,7 @@ import (
 	"casbah/balance"
 	"casbah/health"
 	"casbah/persistence"
+	"casbah/profiles"
 	"casbah/route"
 	"casbah/tlsterm"
 )
@@ -34,7 +35,7 @@ type live struct {
 	services  map[serviceKey]*balance.Service
 	endpoints map[endpointKey]*balance.Endpoint
 	trusts    map[trustKey]*tlsterm.Trust
-	certs     []*tlsterm.Certs // of the VIPs in force
+	vips      []*builtVIP // in force
 	mappings  map[mappingKey]*mapping
 	counters  map[string]*route.Counters
 	decisions *route.Decisions
@@ -87,9 +88,23 @@ func (l *live) keep(plans []plan) {
 
 // held returns the certificate in force of a file; nil: there is none.
 func (l *live) held(file string) *tls.Certificate {
-	for _, c := range l.certs {
-		if cert := c.Of(file); cert != nil {
+	for _, v := range l.vips {
+		if v.certs == nil {
+			continue
+		}
+		if cert := v.certs.Of(file); cert != nil {
 			return cert
+		}
+	}
+	return nil
+}
+
+// asking returns what is in force of the certificates of clients, on any VIP; nil:
+// nothing by those files.
+func (l *live) asking(conf *profiles.VIPTLS) *tlsterm.ClientAuth {
+	for _, v := range l.vips {
+		if t := &v.conf.TLS; v.asks != nil && t.ClientAuth == conf.ClientAuth && t.ClientCA == conf.ClientCA && t.ClientCRL == conf.ClientCRL {
+			return v.asks
 		}
 	}
 	return nil

@@ -11,7 +11,6 @@ import (
 	"casbah/internal/transparent"
 	"casbah/profiles"
 	"casbah/route"
-	"casbah/tlsterm"
 )
 
 // Reload reads the configuration file again and puts it in force. It is checked
@@ -132,7 +131,7 @@ func passphrases(conf *profiles.Config, generated []byte) (passphrase []byte, ol
 func (n *Node) commit(snap *snapshot, opened []*socket) {
 	n.live.limit(snap.config, n.snap.Load())
 	n.followOrders(snap)
-	n.live.endpoints, n.live.mappings, n.live.trusts, n.live.certs = snap.endpoints, snap.mappings, snap.trusts, snap.certs()
+	n.live.endpoints, n.live.mappings, n.live.trusts, n.live.vips = snap.endpoints, snap.mappings, snap.trusts, snap.vips
 	kept := make(map[string]bool)
 	for _, v := range snap.vips {
 		kept[v.conf.Name] = true
@@ -162,17 +161,6 @@ func (n *Node) commit(snap *snapshot, opened []*socket) {
 	n.RefreshCertificates(time.Now())
 	n.stapleSoon()
 	n.want(snap.config)
-}
-
-// certs returns the certificates of all VIPs.
-func (s *snapshot) certs() []*tlsterm.Certs {
-	var all []*tlsterm.Certs
-	for _, v := range s.vips {
-		if v.certs != nil {
-			all = append(all, v.certs)
-		}
-	}
-	return all
 }
 
 // enter puts v in force for the connections of its VIP, and closes the

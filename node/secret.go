@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -40,7 +41,11 @@ func newSecretFile(path string, n int) ([]byte, error) {
 	if _, err := rand.Read(secret); err != nil {
 		return nil, fmt.Errorf("random secret: %w", err)
 	}
-	if err := os.WriteFile(path, []byte(hex.EncodeToString(secret)+"\n"), 0o600); err != nil {
+	err := replaceFile(path, func(w io.Writer) error { // half of it would end every start from now on
+		_, err := io.WriteString(w, hex.EncodeToString(secret)+"\n")
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("state_dir: %w", err)
 	}
 	return secret, nil

@@ -27,6 +27,28 @@ func TestSecretFile(t *testing.T) {
 	}
 }
 
+// A secret is there as a whole or not at all, as where the disk is full: half of one
+// would end every start from then on.
+func TestSecretFileThatCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.key")
+	if err := os.Mkdir(path+".tmp", 0o700); err != nil { // where it is written first
+		t.Fatal(err)
+	}
+	if secret, err := secretFile(dir, "x.key", 16); err == nil || !strings.Contains(err.Error(), "state_dir: ") {
+		t.Errorf("secretFile = %x, %v; want that it cannot be kept", secret, err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("there is a file")
+	}
+	if err := os.Remove(path + ".tmp"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secretFile(dir, "x.key", 16); err != nil {
+		t.Errorf("once there is room: %v", err)
+	}
+}
+
 // A damaged secret is not replaced: every binding and cookie would be lost
 // without a word.
 func TestSecretFileThatIsDamaged(t *testing.T) {

@@ -33,8 +33,10 @@ func (b *builder) terminate(v *builtVIP) error {
 	if conf.ClientAuth == "off" {
 		return nil
 	}
-	if v.asks, err = tlsterm.LoadClientAuth(conf.ClientAuth == "require", conf.ClientCA, conf.ClientCRL); err != nil {
-		return fmt.Errorf("tls: %w", err)
+	if v.asks = b.asking(conf); v.asks == nil {
+		if v.asks, err = tlsterm.LoadClientAuth(conf.ClientAuth == "require", conf.ClientCA, conf.ClientCRL); err != nil {
+			return fmt.Errorf("tls: %w", err)
+		}
 	}
 	v.asks.Apply(v.tls)
 	return nil

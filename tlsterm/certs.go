@@ -32,22 +32,31 @@ type Certs struct {
 type Source struct {
 	Files
 	Awaited bool             // the files may lack: the VIP shows its other certificates until somebody puts them there
-	Held    *tls.Certificate // what was in force, shown until the files of one that is awaited can be used; nil: nothing
+	Held    *tls.Certificate // what was in force, shown until the files can be used and are valid; nil: nothing
+}
+
+// keeps reports whether what was in force goes on in the place of cert, as Refresh
+// would have it.
+func (s *Source) keeps(cert *tls.Certificate, now time.Time) bool {
+	return s.Held != nil && Valid(cert, now) != nil && Valid(s.Held, now) == nil
 }
 
 // LoadCerts reads the certificates of a VIP from their files. Staples has what is
 // shown with them; nil: nothing is.
 func LoadCerts(sources []Source, staples *Staples) (*Certs, error) {
-	c := &Certs{staples: staples}
+	c, now := &Certs{staples: staples}, time.Now()
 	for _, s := range sources {
 		p, err := loadPair(s.Files)
 		switch {
-		case err != nil && s.Awaited:
-			p = awaitPair(s.Files, s.Held)
-		case err != nil:
+		case err != nil && !s.Awaited && s.Held == nil:
 			return nil, err
+		case err != nil, s.keeps(p.cert.Load(), now):
+			p = awaitPair(s.Files, s.Held)
 		}
 		c.pairs = append(c.pairs, p)
+	}
+	for _, cert := range c.Stapled() {
+		staples.recall(cert, now)
 	}
 	c.assemble()
 	return c, nil
@@ -87,6 +96,15 @@ func (c *Certs) Of(file string) *tls.Certificate {
 		}
 	}
 	return nil
+}
+
+// Files returns the files of the certificates, as Of takes them.
+func (c *Certs) Files() []string {
+	files := make([]string, len(c.pairs))
+	for i, p := range c.pairs {
+		files[i] = p.file
+	}
+	return files
 }
 
 // held returns the certificates of the pairs, but for those that are awaited.

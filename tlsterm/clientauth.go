@@ -1,6 +1,7 @@
 package tlsterm
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -24,9 +25,24 @@ type ClientAuth struct {
 
 // clientTrust is what the files of a ClientAuth say.
 type clientTrust struct {
+	digest  [sha256.Size]byte // of the files
 	roots   *x509.CertPool
 	revoked map[serial]struct{}
 	until   time.Time // the first of the lists has a successor then; zero: there is none
+}
+
+// trustMark begins the entry of the files by which a client's certificate was verified,
+// beside that of the identity.
+const trustMark = "casbah-trust-1:"
+
+func (t *clientTrust) entry() []byte { return append([]byte(trustMark), t.digest[:]...) }
+
+// agrees reports whether what extra says of such files is about these.
+func (t *clientTrust) agrees(extra [][]byte) bool {
+	return !slices.ContainsFunc(extra, func(entry []byte) bool {
+		by, ok := bytes.CutPrefix(entry, []byte(trustMark))
+		return ok && !bytes.Equal(by, t.digest[:])
+	})
 }
 
 // serial names a certificate by its issuer and number.
@@ -63,6 +79,7 @@ func (a *ClientAuth) read() (reading, error) {
 		if err != nil {
 			return "", err
 		}
+		t.digest = digest
 		a.trust.Store(t)
 		return fmt.Sprintf("in force, with %d revoked certificates", len(t.revoked)), nil
 	}}, nil
@@ -118,13 +135,9 @@ func (a *ClientAuth) Apply(c *tls.Config) {
 	if a.required {
 		c.ClientAuth = tls.RequireAnyClientCert
 	}
-	c.ClientCAs = a.roots()
+	c.ClientCAs = a.trust.Load().roots // named to clients, which choose by that what they show, and no more
 	c.VerifyConnection = a.verify
 }
-
-// roots are the authorities of the file. As ClientCAs they are named to clients, which
-// choose by that what they show, and no more.
-func (a *ClientAuth) roots() *x509.CertPool { return a.trust.Load().roots }
 
 // mostSubject is the longest subject that a client's certificate may have, in octets
 // of its text: a server may be told it in a header.

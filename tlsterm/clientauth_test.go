@@ -188,6 +188,49 @@ func TestClientCertificatesAndForeignSessions(t *testing.T) {
 	}
 }
 
+// A client whose certificate is revoked gets in with its next one, although it has a
+// session that began with the first; so it does where another VIP wants a certificate of
+// other authorities. Those of others go on.
+func TestNextCertificateOfAClient(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			ca, other := pkitest.NewAuthority(t, "Clients"), pkitest.NewAuthority(t, "Others")
+			first, next := ca.Issue(t, pkitest.ECDSA(t), time.Hour, "alice"), ca.Issue(t, pkitest.ECDSA(t), time.Hour, "alice")
+			crlFile := pkitest.Write(t, "crl.pem", ca.Revoke(t, time.Now().Add(time.Hour)))
+			keys := NewTicketKeys(noon)
+			outer := func(a *asking) *tls.Config {
+				return &tls.Config{GetConfigForClient: keys.Sessions(a.server, a.ClientAuth).Config}
+			}
+			a := newAsking(t, true, pkitest.Write(t, "ca.pem", pkitest.CertBlock(ca.Cert)), crlFile)
+			shown := first
+			a.client.MaxVersion, a.client.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
+			a.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return shown, nil }
+			for _, resumed := range []bool{false, true} {
+				if s := mustShake(t, outer(a), a.client); s.DidResume != resumed {
+					t.Errorf("resumed %v; want %v", s.DidResume, resumed)
+				}
+			}
+			pkitest.Replace(t, crlFile, ca.Revoke(t, time.Now().Add(time.Hour), first.Leaf))
+			a.Refresh(time.Now())
+			if _, err, _ := handshake(t, outer(a), a.client); err == nil || !strings.Contains(err.Error(), "revoked") {
+				t.Errorf("with a revoked certificate: %v", err)
+			}
+			shown = next
+			for _, resumed := range []bool{false, true} {
+				if s := mustShake(t, outer(a), a.client); s.DidResume != resumed {
+					t.Errorf("with the next one: resumed %v; want %v", s.DidResume, resumed)
+				}
+			}
+			b := newAsking(t, true, pkitest.Write(t, "ca.pem", pkitest.CertBlock(other.Cert)), "")
+			b.server.GetCertificate = a.server.GetCertificate
+			shown = other.Issue(t, pkitest.ECDSA(t), time.Hour, "alice")
+			if s := mustShake(t, outer(b), a.client); s.DidResume {
+				t.Error("a session is resumed that began with a certificate of other authorities")
+			}
+		})
+	}
+}
+
 func TestRevocationListOverdue(t *testing.T) {
 	ca := pkitest.NewAuthority(t, "Clients")
 	caFile := pkitest.Write(t, "ca.pem", pkitest.CertBlock(ca.Cert))

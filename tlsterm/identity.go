@@ -30,7 +30,7 @@ func (k *TicketKeys) Sessions(base *tls.Config, asks *ClientAuth) *Sessions {
 // tlsid.Carrier, its note gets the identity.
 func (s *Sessions) Config(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	w, ok := s.free.Get().(*sealer)
-	if !ok || s.asks != nil && w.config.ClientCAs != s.asks.roots() {
+	if !ok || s.asks != nil && w.trust != s.asks.trust.Load() {
 		w = s.newSealer()
 	}
 	if c, ok := hello.Conn.(tlsid.Carrier); ok {
@@ -48,20 +48,25 @@ func (s *Sessions) Config(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 type sealer struct {
 	sessions *Sessions
 	config   *tls.Config
+	trust    *clientTrust // in those who issue clients' certificates; nil: none is asked for
 	note     *tlsid.Note
 }
 
 func (s *Sessions) newSealer() *sealer {
 	w := &sealer{sessions: s, config: s.base.Clone()}
 	if s.asks != nil {
-		w.config.ClientCAs = s.asks.roots()
+		w.trust = s.asks.trust.Load()
+		w.config.ClientCAs = w.trust.roots
 	}
 	w.config.WrapSession, w.config.UnwrapSession = w.wrap, w.unwrap
 	return w
 }
 
 // unwrap serves tls.Config.UnwrapSession. A ticket that is not ours, or has no
-// identity, is none: the handshake is a full one.
+// identity, is none: the handshake is a full one. So is one of a client whose
+// certificate was verified by other files. By a session it would be refused although
+// the client may have a new certificate by now, and in TLS 1.3 again and again: each
+// time it has got another ticket before.
 func (w *sealer) unwrap(ticket []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
 	if len(ticket) == 0 {
 		return nil, nil
@@ -71,7 +76,7 @@ func (w *sealer) unwrap(ticket []byte, cs tls.ConnectionState) (*tls.SessionStat
 		return nil, err
 	}
 	id, ok := identityIn(session.Extra)
-	if !ok {
+	if !ok || w.trust != nil && !w.trust.agrees(session.Extra) {
 		return nil, nil
 	}
 	w.note.Opened(id)
@@ -86,6 +91,9 @@ func (w *sealer) wrap(cs tls.ConnectionState, session *tls.SessionState) ([]byte
 	}
 	w.note.Sealed(id)
 	session.Extra = append(session.Extra, entryOf(id))
+	if w.trust != nil && len(cs.PeerCertificates) > 0 {
+		session.Extra = append(session.Extra, w.trust.entry())
+	}
 	ticket, err := w.sessions.keys.seal.EncryptTicket(cs, session)
 	w.note = nil
 	w.sessions.free.Put(w)

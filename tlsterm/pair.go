@@ -34,8 +34,8 @@ func loadPair(f Files) (*pair, error) {
 	return p, p.load(func() (reading, error) { return p.read(time.Time{}) })
 }
 
-// awaitPair returns a pair whose files lack, or cannot be used: until they can it has
-// the certificate held, or none.
+// awaitPair returns a pair whose files lack, cannot be used or are not valid: until
+// they are it has the certificate held, or none.
 func awaitPair(f Files, held *tls.Certificate) *pair {
 	p := &pair{watched: watched{file: f.Cert}, files: f}
 	p.cert.Store(held)

@@ -158,6 +158,48 @@ func TestCertificateOutOfItsTimeIsNotTaken(t *testing.T) {
 	r.look("new certificate for mail.example.org")
 }
 
+// Who loads anew, for a reason of his own, has nothing put in force that was refused
+// until then.
+func TestLoadKeepsWhatIsBetter(t *testing.T) {
+	r := newRenewing(t)
+	first, held := r.shown(), r.certs.Of(r.files.Cert)
+	reload := func(held *tls.Certificate) (err error) {
+		r.certs, err = LoadCerts([]Source{{Files: r.files, Held: held}}, nil)
+		return err
+	}
+	key := pkitest.ECDSA(t)
+	ended := r.ca.IssueFrom(t, key, r.now.Add(-2*time.Hour), r.now.Add(-time.Hour), "mail.example.org")
+	pkitest.Replace(t, r.files.Key, pkitest.KeyBlock(t, key))
+	if err := reload(held); err != nil {
+		t.Fatal(err)
+	}
+	r.look("key: want the private key of " + r.files.Cert)
+	if got := r.shown(); got != first {
+		t.Errorf("with a key of another certificate clients see %s; want what was in force", got)
+	}
+	pkitest.Replace(t, r.files.Cert, pkitest.CertBlock(ended.Leaf))
+	if err := reload(held); err != nil {
+		t.Fatal(err)
+	}
+	r.look("certificate expired on ")
+	if got := r.shown(); got != first {
+		t.Errorf("with a certificate that has ended clients see %s; want what was in force", got)
+	}
+	for _, none := range []*tls.Certificate{nil, ended} { // nothing is better
+		if err := reload(none); err != nil {
+			t.Fatal(err)
+		}
+		if got := Fingerprint(r.certs.Of(r.files.Cert).Leaf); got != Fingerprint(ended.Leaf) {
+			t.Errorf("clients see %s; want what there is", got)
+		}
+	}
+	next := r.ca.Issue(t, key, 72*time.Hour, "mail.example.org")
+	pkitest.Replace(t, r.files.Cert, pkitest.CertBlock(next.Leaf))
+	if err := reload(held); err != nil || r.shown() != Fingerprint(next.Leaf) {
+		t.Errorf("a new certificate is not shown: %v", err)
+	}
+}
+
 func TestPairs(t *testing.T) {
 	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	ca, key := pkitest.NewAuthority(t, "Test CA"), pkitest.ECDSA(t)

@@ -3,10 +3,13 @@ package tlsterm
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"syscall"
 	"time"
 )
 
@@ -38,11 +41,30 @@ func askResponder(ctx context.Context, at string, question []byte) ([]byte, erro
 	req.Header.Set("Accept", "application/ocsp-response")
 	resp, err := responders.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, unreached(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the responder answers %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	}
-	return io.ReadAll(io.LimitReader(resp.Body, mostStaple+1))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, mostStaple+1))
+	if err != nil {
+		return nil, unreached(err)
+	}
+	return raw, nil
+}
+
+// unreached is err without the addresses that package net puts around it: casbah's own
+// port is another one each time, and what stays the same is told of once.
+func unreached(err error) error {
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return fmt.Errorf("no address of %s is found", e.Name)
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return errors.New("the responder does not answer in time")
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return fmt.Errorf("the responder cannot be reached: %w", errno)
+	}
+	return err
 }

@@ -55,6 +55,8 @@ func readStaple(raw []byte, leaf, issuer *x509.Certificate, now time.Time) (*sta
 		return nil, errors.New("the authority does not know the certificate")
 	case r.NextUpdate.IsZero():
 		return nil, errors.New("the answer does not say how long it holds")
+	case !r.NextUpdate.After(r.ThisUpdate):
+		return nil, errors.New("the answer ends before it begins")
 	case r.ThisUpdate.After(now.Add(clockSlack)):
 		return nil, fmt.Errorf("the answer holds from %s, which is to come", r.ThisUpdate.Format(time.RFC3339))
 	case !r.NextUpdate.After(now):

@@ -188,10 +188,12 @@ func TestStapleComesAndGoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	anew.Keep(t.Context(), later.Stapled(), now.Add(time.Minute))
-	later.Refresh(now)
-	if raw, _ := stapleTo(t, later, "mail.example.org"); !bytes.Equal(raw, first) || s.asked.Load() != 3 {
-		t.Error("the staple has not outlived the restart")
+	for _, when := range []string{"at once", "after a look"} {
+		if raw, _ := stapleTo(t, later, "mail.example.org"); !bytes.Equal(raw, first) || s.asked.Load() != 3 {
+			t.Errorf("%s the staple has not outlived the restart", when)
+		}
+		anew.Keep(t.Context(), later.Stapled(), now.Add(time.Minute))
+		later.Refresh(now)
 	}
 	if _, err := os.Stat(stranger); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the staple of another certificate: %v; want it gone", err)
@@ -255,6 +257,7 @@ func TestStapleRefused(t *testing.T) {
 		{"ended", own(func(r *ocsp.Response) { r.NextUpdate = now.Add(-time.Second) }), "was good until"},
 		{"endless", own(func(r *ocsp.Response) { r.NextUpdate = time.Time{} }), "how long"},
 		{"to-come", own(func(r *ocsp.Response) { r.ThisUpdate = now.Add(10 * time.Minute) }), "to come"},
+		{"backwards", own(func(r *ocsp.Response) { r.ThisUpdate, r.NextUpdate = now.Add(4*time.Minute), now.Add(time.Minute) }), "ends before it begins"},
 		{"try-later", ocsp.TryLaterErrorResponse, "refused"},
 		{"empty", nil, "refused"},
 		{"long", make([]byte, mostStaple+1), "longer"},
@@ -263,6 +266,9 @@ func TestStapleRefused(t *testing.T) {
 			st, err := readStaple(tt.raw, cert.Leaf, s.ca.Cert, now)
 			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) || (st == nil) != (err != nil) {
 				t.Errorf("readStaple() = %v, %v; want %q", st, err, tt.want)
+			}
+			if st != nil && st.refresh(now).Before(now) {
+				t.Error("the responder is asked again before now")
 			}
 		})
 	}
@@ -330,6 +336,37 @@ func TestResponderCannotBeAsked(t *testing.T) {
 				t.Errorf("told of %v; want %q", told, tt.want)
 			}
 		})
+	}
+}
+
+// What fails in the same way each time is told of once, although each attempt has a
+// port of its own.
+func TestSameFailureIsToldOfOnce(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 1))
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			_ = conn.Close() // by a reset
+		}
+	}()
+	s, staples, now := newStapler(t), NewStaples(t.TempDir()), time.Now()
+	cert := s.issue(&x509.Certificate{
+		SerialNumber: big.NewInt(7), DNSNames: []string{"mail.example.org"}, NotAfter: now.Add(time.Hour), OCSPServer: []string{"http://" + ln.Addr().String()},
+	}, pkitest.ECDSA(t))
+	for i, want := range []int{1, 0, 0} {
+		told := staples.Keep(t.Context(), []*tls.Certificate{cert}, now.Add(time.Duration(i)*2*lastStapleRetry))
+		if len(told) != want || want == 1 && !strings.Contains(told[0].Err.Error(), "connection reset by peer") {
+			t.Errorf("attempt %d: told of %v; want %d", i+1, told, want)
+		}
 	}
 }
 

@@ -79,18 +79,42 @@ func (s *Staples) Keep(ctx context.Context, certs []*tls.Certificate, now time.T
 func (s *Staples) due(fp string, cert *tls.Certificate, now time.Time) *stapled {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.kept[fp]
+	e := s.known(fp, cert, now)
 	if e == nil {
 		e = &stapled{leaf: cert.Leaf, next: now}
-		if st := s.restore(fp, cert, now); st != nil {
-			e.now, e.next = st, st.refresh(now)
-			s.serial.Add(1)
-		}
 		s.kept[fp] = e
 	}
 	if e.next.After(now) {
 		return nil
 	}
+	return e
+}
+
+// recall has what an earlier casbah has kept of a certificate shown from the first
+// handshake on: clients refuse one that demands a staple without, and the responder of
+// another one may take its time.
+func (s *Staples) recall(cert *tls.Certificate, now time.Time) {
+	if len(cert.Leaf.OCSPServer) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known(Fingerprint(cert.Leaf), cert, now)
+}
+
+// known returns the entry of a certificate, if need be of what an earlier casbah has
+// kept; nil: there is none. The mutex is held.
+func (s *Staples) known(fp string, cert *tls.Certificate, now time.Time) *stapled {
+	if e := s.kept[fp]; e != nil {
+		return e
+	}
+	st := s.restore(fp, cert, now)
+	if st == nil {
+		return nil
+	}
+	e := &stapled{leaf: cert.Leaf, now: st, next: st.refresh(now)}
+	s.kept[fp] = e
+	s.serial.Add(1)
 	return e
 }
 

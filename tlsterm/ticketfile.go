@@ -33,7 +33,8 @@ func (k *TicketKeys) MarshalText() ([]byte, error) {
 // Restore replaces the keys by those of text, as MarshalText has written it, and
 // leaves them as they are on an error, which never quotes a key. What is too old
 // goes at the next Turn. A key from further in the future than keys are made, as
-// after a clock was set back, counts as made now: else none would be made until then.
+// after a clock was set back, counts as made now, or with the one that was made after
+// it: else none would be made until then.
 func (k *TicketKeys) Restore(text []byte, now time.Time) error {
 	keys, err := parseTicketKeys(string(text), now, 2*k.lead)
 	if err != nil {
@@ -72,7 +73,9 @@ func parseTicketKeys(text string, now time.Time, ahead time.Duration) ([]ticketK
 			return nil, fmt.Errorf("line %d: want a key of %d octets in hexadecimal", i+2, len(key.key))
 		}
 		if key.made = at; at.After(now.Add(ahead)) {
-			key.made = now
+			if key.made = now; i > 0 && now.After(keys[i-1].made) {
+				key.made = keys[i-1].made
+			}
 		}
 		if i > 0 && key.made.After(keys[i-1].made) {
 			return nil, fmt.Errorf("line %d: want a key that is not newer than the one before", i+2)

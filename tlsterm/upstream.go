@@ -120,8 +120,8 @@ func (t *Trust) Config(name string) (*tls.Config, error) {
 		c.InsecureSkipVerify, c.VerifyConnection = true, t.pinned
 	case u.CA != "" && !u.SkipVerify:
 		// Verified below, by what stands in the file by then.
-		i := &issuer{roots: &t.roots, name: name}
-		c.InsecureSkipVerify, c.VerifyConnection = true, i.verify
+		i := &issuer{ClientSessionCache: c.ClientSessionCache, roots: &t.roots, name: name}
+		c.InsecureSkipVerify, c.VerifyConnection, c.ClientSessionCache = true, i.verify, i
 	}
 	if t.client != nil {
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return t.client.cert.Load(), nil }
@@ -143,11 +143,25 @@ func (t *Trust) pinned(s tls.ConnectionState) error {
 	return fmt.Errorf("the certificate of the server is not the pinned one: its SHA-256 is %s", hex.EncodeToString(sum[:]))
 }
 
-// issuer verifies one server against the authorities of a file.
+// issuer verifies one server against the authorities of a file, and remembers its
+// sessions as long as that stays.
 type issuer struct {
+	tls.ClientSessionCache
 	roots *trustedRoots
 	name  string
 	last  atomic.Pointer[verified]
+	turn  atomic.Int64 // of the sessions that are remembered
+}
+
+// Get implements tls.ClientSessionCache. A session that began under other authorities
+// is forgotten: what the server showed then may not hold now, and what it would show
+// today may.
+func (i *issuer) Get(key string) (*tls.ClientSessionState, bool) {
+	if turn := i.roots.turn.Load(); i.turn.Swap(turn) != turn {
+		i.Put(key, nil)
+		return nil, false
+	}
+	return i.ClientSessionCache.Get(key)
 }
 
 // verified is a certificate that held under the authorities of a turn.

@@ -222,6 +222,42 @@ func TestUpstreamResumesWhatIsTrusted(t *testing.T) {
 	mustShake(t, shows(other.Issue(t, pkitest.ECDSA(t), time.Hour, "cas1.example.org")), client)
 }
 
+// Who has replaced the certificates of the servers, and then takes the old authority
+// out of the file, loses no connection by sessions that began before.
+func TestUpstreamAuthorityIsReplaced(t *testing.T) {
+	before, now := pkitest.NewAuthority(t, "Old CA"), pkitest.NewAuthority(t, "New CA")
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		file := pkitest.Write(t, "ca.pem", pkitest.CertBlock(before.Cert), pkitest.CertBlock(now.Cert))
+		trust, err := LoadTrust(Upstream{CA: file, Policy: Policy{Max: version}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, err := trust.Config("cas1.example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := shows(before.Issue(t, pkitest.ECDSA(t), time.Hour, "cas1.example.org"))
+		server.SetSessionTicketKeys([][32]byte{{1}})
+		for _, resumed := range []bool{false, true} {
+			if s := mustShake(t, server, client); s.DidResume != resumed {
+				t.Errorf("%s: resumed %v; want %v", tls.VersionName(version), s.DidResume, resumed)
+			}
+		}
+		server.Certificates = shows(now.Issue(t, pkitest.ECDSA(t), time.Hour, "cas1.example.org")).Certificates
+		if !mustShake(t, server, client).DidResume {
+			t.Errorf("%s: the session has ended with the certificate", tls.VersionName(version))
+		}
+		pkitest.Replace(t, file, pkitest.CertBlock(now.Cert))
+		trust.Refresh(time.Now())
+		for _, resumed := range []bool{false, true} {
+			s, _, err := handshake(t, server, client)
+			if err != nil || s.DidResume != resumed {
+				t.Errorf("%s: without the old authority: %v, resumed %v; want %v", tls.VersionName(version), err, s.DidResume, resumed)
+			}
+		}
+	}
+}
+
 func TestLoadTrustMistakes(t *testing.T) {
 	ca := pkitest.NewAuthority(t, "Test CA")
 	cert := pkitest.Write(t, "client.pem", pkitest.CertBlock(ca.Cert))

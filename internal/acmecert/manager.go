@@ -3,9 +3,9 @@ package acmecert
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -61,7 +61,8 @@ type job struct {
 	failures int
 	err      error
 	busy     bool
-	again    bool // the configuration has changed while it was asked for
+	again    bool   // the configuration has changed while it was asked for
+	unsaved  []byte // what has come and could not be written; Run's own
 }
 
 // NewManager returns a manager that wants nothing yet.
@@ -132,15 +133,15 @@ func (m *Manager) Run(ctx context.Context, tell func(Told)) {
 			}
 			continue
 		}
-		data, err := []byte(nil), error(nil)
+		var err error
 		if account == nil || account.conf != conf {
 			account, err = openAccount(&conf, m.version)
 		}
-		if err == nil {
-			data, err = account.obtain(ctx, &j.spec, m.solver)
+		if err == nil && j.unsaved == nil {
+			j.unsaved, err = account.obtain(ctx, &j.spec, m.solver)
 		}
 		if err == nil {
-			err = replace(j.file, data)
+			err = j.save()
 		}
 		if err != nil {
 			account = nil // its files are read again: who mends something may replace them
@@ -150,6 +151,16 @@ func (m *Manager) Run(ctx context.Context, tell func(Told)) {
 		}
 		tell(m.done(j, err, time.Now()))
 	}
+}
+
+// save writes what has come. Where it cannot, as on a full disk, the next attempt does,
+// without another order: servers count those.
+func (j *job) save() error {
+	err := replace(j.file, j.unsaved)
+	if err == nil {
+		j.unsaved = nil
+	}
+	return err
 }
 
 // nextJob returns what is to be done now, and else how long there is nothing.
@@ -251,21 +262,17 @@ func due(file string, s *Spec, now time.Time) time.Time {
 	return leaf.NotBefore.Add(life*2/3 - early)
 }
 
-// kept returns the certificate in a file, or nil.
+// kept returns the certificate in a file that has its key, too, or nil.
 func kept(file string) *x509.Certificate {
 	text, err := os.ReadFile(file) //nolint:gosec // G304: the state directory is configuration
 	if err != nil {
 		return nil
 	}
-	block, rest := pem.Decode(text)
-	if block == nil || !strings.Contains(string(rest), "PRIVATE KEY-----") {
-		return nil
-	}
-	leaf, err := x509.ParseCertificate(block.Bytes)
+	pair, err := tls.X509KeyPair(text, text)
 	if err != nil {
 		return nil
 	}
-	return leaf
+	return pair.Leaf
 }
 
 // covers reports whether a certificate is the one that is wanted.

@@ -2,9 +2,12 @@ package acmecert
 
 import (
 	"context"
+	"crypto"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,7 +29,8 @@ type refuser struct {
 	mu     sync.Mutex
 	calls  map[string]int // by path
 	refuse func(w http.ResponseWriter, n int)
-	status func(key string) string // of the account with that key; nil: valid
+	status func(key string) string                           // of the account with that key; nil: valid
+	more   func(w http.ResponseWriter, path, payload string) // answers what else is asked for; nil: nothing
 }
 
 func newRefuser(t *testing.T, refuse func(w http.ResponseWriter, n int)) *refuser {
@@ -57,17 +61,29 @@ func (r *refuser) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case "/order":
 		r.refuse(w, n)
 	default:
-		w.WriteHeader(http.StatusNotFound)
+		if r.more == nil {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		_, payload := partsOf(req)
+		r.more(w, req.URL.Path, payload)
 	}
+}
+
+// partsOf returns what a request says of itself, and what it asks.
+func partsOf(req *http.Request) (head, payload string) {
+	var body struct{ Protected, Payload string }
+	_ = json.NewDecoder(req.Body).Decode(&body)
+	first, _ := base64.RawURLEncoding.DecodeString(body.Protected)
+	second, _ := base64.RawURLEncoding.DecodeString(body.Payload)
+	return string(first), string(second)
 }
 
 // keyOf returns the key that a request names for an account.
 func keyOf(req *http.Request) string {
-	var body struct{ Protected string }
-	_ = json.NewDecoder(req.Body).Decode(&body)
-	text, _ := base64.RawURLEncoding.DecodeString(body.Protected)
+	text, _ := partsOf(req)
 	var head struct{ JWK json.RawMessage }
-	_ = json.Unmarshal(text, &head)
+	_ = json.Unmarshal([]byte(text), &head)
 	return string(head.JWK)
 }
 
@@ -238,6 +254,85 @@ func TestReloadDuringAnOrder(t *testing.T) {
 	}
 }
 
+// public is the key of who asks for a certificate, as far as others know it.
+type public struct {
+	crypto.Signer
+	key crypto.PublicKey
+}
+
+func (p public) Public() crypto.PublicKey { return p.key }
+
+// newIssuer is a server that gives out certificates to whoever asks.
+func newIssuer(t *testing.T) *refuser {
+	t.Helper()
+	ca := pkitest.NewAuthority(t, "Test CA")
+	var chain []byte
+	var r *refuser
+	r = newRefuser(t, func(w http.ResponseWriter, _ int) {
+		w.Header().Set("Location", r.URL+"/order/1")
+		w.WriteHeader(http.StatusCreated)
+		_, _ = fmt.Fprintf(w, `{"status": "ready", "finalize": %q}`, r.URL+"/finalize")
+	})
+	r.more = func(w http.ResponseWriter, path, payload string) {
+		switch path {
+		case "/order/1":
+			_, _ = fmt.Fprintf(w, `{"status": "ready", "finalize": %q}`, r.URL+"/finalize")
+		case "/finalize":
+			var asked struct{ CSR string }
+			_ = json.Unmarshal([]byte(payload), &asked)
+			der, _ := base64.RawURLEncoding.DecodeString(asked.CSR)
+			csr, err := x509.ParseCertificateRequest(der)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			leaf := ca.Issue(t, public{key: csr.PublicKey}, 24*time.Hour, csr.DNSNames...).Leaf
+			chain = append(pem.EncodeToMemory(pkitest.CertBlock(leaf)), pem.EncodeToMemory(pkitest.CertBlock(ca.Cert))...)
+			_, _ = fmt.Fprintf(w, `{"status": "valid", "certificate": %q}`, r.URL+"/certificate")
+		case "/certificate":
+			_, _ = w.Write(chain)
+		}
+	}
+	return r
+}
+
+// What has come and cannot be written is written as soon as it can be, without another
+// order: a disk that is full for some hours would use up what a server gives in a week.
+func TestWhatCannotBeWrittenIsNotAskedForAgain(t *testing.T) {
+	r := newIssuer(t)
+	conf, specs, m := r.config(t), []Spec{NewSpec([]string{"mail.example.org"}, ECDSA)}, NewManager("test", new(solver))
+	file := conf.File(&specs[0])
+	if err := os.MkdirAll(filepath.Join(file, "in-the-way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m.Want(conf, specs, time.Now())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var told []Told
+	m.Run(ctx, func(got Told) {
+		switch told = append(told, got); len(told) {
+		case 1:
+			m.Want(conf, specs, time.Now())
+		case 2:
+			if err := os.RemoveAll(file); err != nil {
+				t.Error(err)
+			}
+			m.Want(conf, specs, time.Now())
+		default:
+			cancel()
+		}
+	})
+	if len(told) != 3 || told[0].Err == nil || told[1].Err == nil || told[2].Err != nil {
+		t.Fatalf("told of %v; want two failures, and then the certificate", told)
+	}
+	if n := r.count("/order"); n != 1 {
+		t.Errorf("%d orders; want one", n)
+	}
+	if _, err := tls.LoadX509KeyPair(file, file); err != nil || told[2].Again.Before(time.Now().Add(time.Hour)) {
+		t.Errorf("the file: %v; the next one is asked for at %v", err, told[2].Again)
+	}
+}
+
 // Whoever answers in the place of the server, and however much: little of it is read,
 // and less told, in one line.
 func TestAnswersAreBounded(t *testing.T) {
@@ -330,6 +425,7 @@ func TestDue(t *testing.T) {
 	if len(seen) < 5 {
 		t.Errorf("ten certificates are renewed at %d moments", len(seen))
 	}
+	text := string(pem.EncodeToMemory(pkitest.CertBlock(ca.Issue(t, key, time.Hour, "mail.example.org").Leaf))) + string(pem.EncodeToMemory(pkitest.KeyBlock(t, key)))
 	whole := []string{pkitest.Write(t, "a.pem", pkitest.CertBlock(ca.IssueFrom(t, rsaKey, from, to, "mail.example.org").Leaf), pkitest.KeyBlock(t, rsaKey))}
 	for _, tt := range []struct {
 		name, file string
@@ -337,6 +433,7 @@ func TestDue(t *testing.T) {
 	}{
 		{"missing", filepath.Join(t.TempDir(), "none.pem"), NewSpec([]string{"mail.example.org"}, ECDSA)},
 		{"no-key", pkitest.Write(t, "b.pem", pkitest.CertBlock(ca.Issue(t, key, time.Hour, "mail.example.org").Leaf)), NewSpec([]string{"mail.example.org"}, ECDSA)},
+		{"half-a-key", pkitest.WriteText(t, "e.pem", text[:len(text)-60]), NewSpec([]string{"mail.example.org"}, ECDSA)},
 		{"broken", pkitest.WriteText(t, "d.pem", "hello\n"), NewSpec([]string{"mail.example.org"}, ECDSA)},
 		{"another-kind", whole[0], NewSpec([]string{"mail.example.org"}, ECDSA)},
 		{"another-name", whole[0], NewSpec([]string{"mail.example.org", "b.example.org"}, RSA)},
@@ -371,6 +468,7 @@ func TestFileIsWhatWasAskedFor(t *testing.T) {
 		{"good", [][]byte{good, ca.Cert.Raw}, ""},
 		{"none", nil, "has sent none"},
 		{"garbage", [][]byte{[]byte("hello")}, "certificate: "},
+		{"garbage-behind", [][]byte{good, []byte("hello")}, "certificate: "},
 		{"name-missing", [][]byte{ca.Issue(t, key, time.Hour, "mail.example.org").Leaf.Raw}, "example.org"},
 		{"another-key", [][]byte{ca.Issue(t, other, time.Hour, spec.Names...).Leaf.Raw}, "another key"},
 	} {

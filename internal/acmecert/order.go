@@ -193,6 +193,9 @@ func file(s *Spec, key crypto.Signer, chain [][]byte) ([]byte, error) {
 		return nil, errors.New("certificate: the server has sent none")
 	}
 	leaf, err := x509.ParseCertificate(chain[0])
+	for i := 1; err == nil && i < len(chain); i++ {
+		_, err = x509.ParseCertificate(chain[i]) // whoever reads the file reads all of it
+	}
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}

@@ -68,10 +68,33 @@ func Certificates(file string, data []byte) ([]*x509.Certificate, *Problem) {
 		}
 		chain = append(chain, c)
 	}
-	if len(chain) == 0 {
+	switch {
+	case len(chain) == 0:
 		return nil, &Problem{Want: "a PEM file with a certificate", Got: file + ", which holds none"}
+	case torn(data):
+		return nil, tornProblem(file)
 	}
 	return chain, nil
+}
+
+// torn reports whether a PEM text has a block that cannot be read, as where it is
+// being written or the disk was full. What is missing then would not be missed: a
+// chain without its end, fewer authorities, fewer revoked certificates.
+func torn(data []byte) bool {
+	whole := 0
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		whole++
+	}
+	const begin = "\n-----BEGIN "
+	begun := bytes.Count(data, []byte(begin))
+	if bytes.HasPrefix(data, []byte(begin[1:])) {
+		begun++
+	}
+	return begun > whole
+}
+
+func tornProblem(file string) *Problem {
+	return &Problem{Want: "a PEM file whose blocks are whole", Got: file + ", of which one is cut off or broken"}
 }
 
 // pemKey reads the first private key. The error is Problems.
@@ -157,6 +180,9 @@ func RevocationLists(file string, data []byte) ([]*x509.RevocationList, *Problem
 	const want = "a PEM or DER file with a revocation list"
 	ders := [][]byte{data}
 	if !bytes.HasPrefix(data, []byte{0x30}) {
+		if torn(data) {
+			return nil, tornProblem(file)
+		}
 		ders = nil
 		for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 			if block.Type == "X509 CRL" {

@@ -62,22 +62,29 @@ func decodePKCS12(data []byte, passphrase string, work int) (cert *tls.Certifica
 	return pair(key, climb(all, at)), nil
 }
 
-// climb returns the certificate at index at, the one that issued it, and so on.
+// climb returns the certificate at index at, the one that issued it, and so on. Of
+// several of one issuer, which was certified anew, it is the one that lasts longest.
 // The root is left out, as clients have it, unless it is all there is.
 func climb(all []*x509.Certificate, at int) []*x509.Certificate {
 	chain := []*x509.Certificate{all[at]}
 	for range all {
-		last := chain[len(chain)-1]
-		next := slices.IndexFunc(all, func(c *x509.Certificate) bool {
-			return !slices.Contains(chain, c) && string(c.RawSubject) == string(last.RawIssuer) &&
-				string(c.RawSubject) != string(c.RawIssuer) && last.CheckSignatureFrom(c) == nil
-		})
-		if next < 0 {
+		last, next := chain[len(chain)-1], (*x509.Certificate)(nil)
+		for _, c := range all {
+			if !slices.Contains(chain, c) && issued(c, last) && (next == nil || c.NotAfter.After(next.NotAfter)) {
+				next = c
+			}
+		}
+		if next == nil {
 			break
 		}
-		chain = append(chain, all[next])
+		chain = append(chain, next)
 	}
 	return chain
+}
+
+// issued reports whether by, which is no root, has issued c.
+func issued(by, c *x509.Certificate) bool {
+	return string(by.RawSubject) == string(c.RawIssuer) && string(by.RawSubject) != string(by.RawIssuer) && c.CheckSignatureFrom(by) == nil
 }
 
 // decryptKey opens a PKCS #8 key. It does at most work to derive its key.

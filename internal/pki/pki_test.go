@@ -85,6 +85,7 @@ func TestLoadPKCS12(t *testing.T) {
 	root := pkitest.NewAuthority(t, "Root")
 	middle := root.Intermediate(t, "Middle")
 	stranger := pkitest.NewAuthority(t, "Stranger")
+	ended := again(t, root, middle, time.Now().Add(-time.Minute))
 	key := pkitest.RSA(t)
 	leaf := middle.Issue(t, key, time.Hour, "mail.example.org").Leaf
 	for _, tt := range []struct {
@@ -97,6 +98,7 @@ func TestLoadPKCS12(t *testing.T) {
 		{"2008", pkcs12.LegacyDES, leaf, []*x509.Certificate{root.Cert, middle.Cert}},
 		{"2019", pkcs12.Modern2023, leaf, []*x509.Certificate{stranger.Cert, root.Cert, middle.Cert}},
 		{"leaf-last", pkcs12.Modern2023, root.Cert, []*x509.Certificate{middle.Cert, leaf}},
+		{"certified-anew", pkcs12.Modern2023, leaf, []*x509.Certificate{ended, middle.Cert, root.Cert}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			data, err := tt.form.Encode(key, tt.first, tt.others, words)
@@ -125,6 +127,22 @@ func TestLoadPKCS12(t *testing.T) {
 	}
 }
 
+// again has an authority certify another one once more, up to a time.
+func again(t *testing.T, by, sub *pkitest.Authority, until time.Time) *x509.Certificate {
+	t.Helper()
+	template := *sub.Cert
+	template.NotAfter = until
+	der, err := x509.CreateCertificate(rand.Reader, &template, by.Cert, sub.Key.Public(), by.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
 func TestLoadMistakes(t *testing.T) {
 	ca, key := pkitest.NewAuthority(t, "Test CA"), pkitest.ECDSA(t)
 	leaf := ca.Issue(t, key, time.Hour, "mail.example.org").Leaf
@@ -148,6 +166,8 @@ func TestLoadMistakes(t *testing.T) {
 	legacy := &pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte{1}}
 	wrong := pkitest.WriteText(t, "wrong", "password")
 	pfxFile := pkitest.WriteText(t, "mail.pfx", string(pfx))
+	issuer := string(pem.EncodeToMemory(pkitest.CertBlock(ca.Cert)))
+	chain := string(pem.EncodeToMemory(pkitest.CertBlock(leaf))) + "# text between\n" + issuer
 	tests := []struct {
 		name string
 		f    Files
@@ -170,6 +190,8 @@ func TestLoadMistakes(t *testing.T) {
 		{"cannot-sign", Files{Cert: good.Cert, Key: pkitest.Write(t, "x25519.key", &pem.Block{Type: "PRIVATE KEY", Bytes: exchange})}, "key: want a PEM file with a private key, got KEY: a *ecdh.PrivateKey cannot sign; want an RSA, ECDSA or Ed25519 key"},
 		{"mismatch", Files{Cert: good.Cert, Key: pkitest.Write(t, "other.key", pkitest.KeyBlock(t, pkitest.ECDSA(t)))}, "key: want the private key of CERT, got KEY, which is that of another certificate"},
 		{"wrong-order", Files{Cert: pkitest.Write(t, "reversed.pem", pkitest.CertBlock(ca.Cert), pkitest.CertBlock(leaf)), Key: good.Key}, "certificate: want the certificate of the key first, then those that issued it, got CERT with it as number 2"},
+		{"half-a-chain", Files{Cert: pkitest.WriteText(t, "chain.pem", chain[:len(chain)-len(issuer)/2]), Key: good.Key}, "certificate: want a PEM file whose blocks are whole, got CERT, of which one is cut off or broken"},
+		{"joined-lines", Files{Cert: pkitest.WriteText(t, "chain.pem", strings.TrimSuffix(issuer, "\n")+chain), Key: good.Key}, "certificate: want a PEM file whose blocks are whole, got CERT, of which one is cut off or broken"},
 		{"pfx-no-passphrase", Files{Cert: pfxFile}, "passphrase: want the file with the passphrase of CERT, which is encrypted, got nothing"},
 		{"pfx-wrong-passphrase", Files{Cert: pfxFile, Passphrase: wrong}, "passphrase: want the passphrase of CERT, got WORDS with another one"},
 		{"pfx-and-key", Files{Cert: pfxFile, Key: good.Key}, "key: want this key left out (CERT is PKCS #12 and holds its key), got KEY"},
@@ -258,6 +280,7 @@ func TestRevocationLists(t *testing.T) {
 		{"other-block", string(pem.EncodeToMemory(pkitest.CertBlock(leaf))), 0},
 		{"cut", string(block.Bytes[:20]), 0},
 		{"two-ders", string(block.Bytes) + string(block.Bytes), 0},
+		{"half-a-list", string(pem.EncodeToMemory(block)) + string(pem.EncodeToMemory(block)[:100]), 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, p := RevocationLists("crl", []byte(tt.data))
