@@ -18,8 +18,7 @@
 //     whose octets nobody takes for now (mute.go).
 //   - A turn reads first and writes last. What a turn sends to a leg leaves in
 //     one system call, and what several legs are sent leaves one after the
-//     other. Long pieces alone are written at once, rather than copied; while
-//     more of them is being read, the system may hold their ends back (cork.go).
+//     other. Long pieces alone are written at once, rather than copied.
 //   - Octets are read into a scratch buffer of the loop. A leg holds memory only
 //     for what its core has left unused and for what its socket has not taken.
 //   - Deadlines are numbers on a wheel (wheel.go) that the loop sweeps; to move

@@ -43,7 +43,6 @@ type loop struct {
 	ready       []*leg // to be read without an event
 	dirty       []*leg // to be written
 	shaking     queue  // handshakes with something to do
-	cork        cork
 	wheel       wheel
 
 	shelves map[*balance.Endpoint]*shelf
@@ -379,7 +378,6 @@ func (c *conn) fault() {
 	engine.Abandon(c.core)
 	c.core = nil
 	c.due, c.parks = false, false
-	c.loop.cork.more = false
 	c.resetAll()
 	for c.closed != nil {
 		c.closed.abort()

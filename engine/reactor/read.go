@@ -40,16 +40,13 @@ func (l *leg) pump() {
 		case l.spliceable() && l.splice():
 		default:
 			l.receive()
-			l.loop.cork.more = l.hot && l.tls == nil
 		}
 		c.run()
-		l.loop.cork.more = false
 		l.keep()
 		if l.parking { // what comes on it now speaks against that
 			break
 		}
 	}
-	l.loop.cork.pull()
 	if l.hot && l.fd >= 0 && l.mayRead() {
 		l.resume()
 	}

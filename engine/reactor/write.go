@@ -143,7 +143,7 @@ func (l *leg) writeOut() {
 		}
 	}
 	for l.out != nil && !l.blocked && l.werr == nil {
-		n, errno := l.loop.cork.write(l, l.out.octets())
+		n, errno := write(int(l.fd), l.out.octets())
 		l.wrote(errno, n < l.out.w-l.out.r)
 		if l.out == nil { // it failed
 			return
