@@ -339,28 +339,38 @@ func TestResponderCannotBeAsked(t *testing.T) {
 	}
 }
 
-// What fails in the same way each time is told of once, although each attempt has a
-// port of its own.
-func TestSameFailureIsToldOfOnce(t *testing.T) {
+// strangeResponder is a server whose connections f handles, which are closed behind
+// it. It returns its address.
+func strangeResponder(t *testing.T, f func(net.Conn)) string {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
+	t.Cleanup(func() { _ = ln.Close() })
 	go func() {
 		for {
 			conn, err := ln.Accept()
 			if err != nil {
 				return
 			}
-			_, _ = conn.Read(make([]byte, 1))
-			_ = conn.(*net.TCPConn).SetLinger(0)
-			_ = conn.Close() // by a reset
+			f(conn)
+			_ = conn.Close()
 		}
 	}()
+	return "http://" + ln.Addr().String()
+}
+
+// What fails in the same way each time is told of once, although each attempt has a
+// port of its own.
+func TestSameFailureIsToldOfOnce(t *testing.T) {
+	at := strangeResponder(t, func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 1))
+		_ = conn.(*net.TCPConn).SetLinger(0) // closed by a reset
+	})
 	s, staples, now := newStapler(t), NewStaples(t.TempDir()), time.Now()
 	cert := s.issue(&x509.Certificate{
-		SerialNumber: big.NewInt(7), DNSNames: []string{"mail.example.org"}, NotAfter: now.Add(time.Hour), OCSPServer: []string{"http://" + ln.Addr().String()},
+		SerialNumber: big.NewInt(7), DNSNames: []string{"mail.example.org"}, NotAfter: now.Add(time.Hour), OCSPServer: []string{at},
 	}, pkitest.ECDSA(t))
 	for i, want := range []int{1, 0, 0} {
 		told := staples.Keep(t.Context(), []*tls.Certificate{cert}, now.Add(time.Duration(i)*2*lastStapleRetry))
@@ -410,23 +420,11 @@ func TestResponderIsToldOfInFewWords(t *testing.T) {
 		"header":   "HTTP/1.1 500 No\r\nX: " + strings.Repeat("x", 4<<20),
 		"redirect": "HTTP/1.1 307 No\r\nLocation: /" + strings.Repeat("x", 4<<20),
 	} {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		go func() {
-			for {
-				conn, err := ln.Accept()
-				if err != nil {
-					return
-				}
-				_, _ = conn.Read(make([]byte, 4<<10))
-				_, _ = io.WriteString(conn, head+"\r\n\r\n")
-				_ = conn.Close()
-			}
-		}()
-		_, err = askResponder(t.Context(), "http://"+ln.Addr().String(), []byte("?"))
+		at := strangeResponder(t, func(conn net.Conn) {
+			_, _ = conn.Read(make([]byte, 4<<10))
+			_, _ = io.WriteString(conn, head+"\r\n\r\n")
+		})
+		_, err := askResponder(t.Context(), at, []byte("?"))
 		if err == nil || len(err.Error()) > 200 || strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("%s: %.300q; want a few words", name, err)
 		}
